@@ -1,0 +1,52 @@
+# make demo: train and compare on embedded digits.  make test: everything tested.  make help: the rest.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXTRAS ?= tensorflow,experiments,test
+DEMO_REPORT := runs/distorted-digits/report
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help install demo test lint format torch benchmark clean
+
+help:
+	@echo "make demo       train a CNN with and without a spatial transformer on embedded digits, compare"
+	@echo "make test       run the tests"
+	@echo "make lint       check format and style"
+	@echo "make torch      add torch (CPU), so that the tests against it run too"
+	@echo "make benchmark  time the data preparation"
+	@echo "make clean      remove $(VENV)"
+
+install: $(BIN)/.installed
+
+$(BIN)/.installed: setup.cfg constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11, 3.12 or 3.13 on the PATH, found none"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps imgaug
+	@touch $@
+
+demo: install
+	$(BIN)/python train.py distorted-digits --resume
+	$(BIN)/python evaluate.py distorted-digits --out $(DEMO_REPORT)
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+torch: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+
+benchmark: install
+	$(BIN)/python -m benchmarks.data_prep
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Data sets: sources, distortions, and python -m data_prep."""

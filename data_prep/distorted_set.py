@@ -1,0 +1,164 @@
+"""A distorted data set: made from a source and a recipe, kept in one .npz."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.distortions import distort
+from data_prep.errors import UserError
+from data_prep.files import atomic_path
+from data_prep.recipes import RECIPES
+from data_prep.sources import load_source
+
+# name of the set -> (source, recipe, distorted copies of each training image)
+SETS = {
+    "distorted-mnist": ("mnist", "post", 1),
+    "distorted-mnist-strong": ("mnist", "strong", 1),
+    "distorted-digits": ("digits", "post", 4),
+}
+_ARRAYS = {"originals": 4, "labels": 1, "distorted": 4, "distortion": 1}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Original images and their distorted copies.
+
+    Attributes:
+        originals: (N, H, W, C) uint8.
+        labels: (N,) int64, of the originals.
+        distorted: (copies * N, H, W, C) uint8; number i was made from original i modulo N.
+        distortion: (copies * N,) uint8, position in `DistortedSet.distortions` of what each got.
+    """
+
+    originals: np.ndarray
+    labels: np.ndarray
+    distorted: np.ndarray
+    distortion: np.ndarray
+
+    @property
+    def distorted_labels(self):
+        """Labels of the distorted images, (copies * N,)."""
+        return np.tile(self.labels, len(self.distorted) // len(self.originals))
+
+
+@dataclass(frozen=True)
+class DistortedSet:
+    """Training and test split with the parameters they were made from."""
+
+    train: Split
+    test: Split
+    parameters: dict
+
+    @property
+    def distortions(self):
+        """Names of the distortion families, in the order `Split.distortion` counts them."""
+        return list(self.parameters["recipe"])
+
+
+def expected_parameters(name, seed):
+    """What a set of that name and seed is made from, as plain data."""
+    source, recipe, copies = SETS[name]
+    parameters = {
+        "set": name,
+        "source": source,
+        "seed": seed,
+        "copies": copies,
+        "recipe": RECIPES[recipe],
+    }
+    return json.loads(json.dumps(parameters))
+
+
+def make_distorted_set(name, seed, data_dir=None, workers=1, progress=True):
+    """Make the set of that name; see `SETS`.
+
+    Args:
+        name: a key of `SETS`.
+        seed: integer; the same seed gives the same bytes, whatever the number of workers.
+        data_dir: see `data_prep.sources.load_source`.
+        workers: processes that distort.
+        progress: show a progress bar.
+
+    Returns:
+        A `DistortedSet`.
+
+    Raises:
+        UserError: the source cannot be found or read.
+    """
+    source_name, recipe, train_copies = SETS[name]
+    source = load_source(source_name, data_dir)
+
+    def split(part, number, copies):
+        originals = getattr(source, f"{part}_images")
+        labels = getattr(source, f"{part}_labels")
+        distorted, distortion = distort(
+            np.tile(originals, (copies, 1, 1, 1)),
+            RECIPES[recipe],
+            seed=(seed, number),
+            workers=workers,
+            progress=f"distorting {part} images" if progress else None,
+        )
+        return Split(originals, labels, distorted, distortion)
+
+    return DistortedSet(
+        split("train", 0, train_copies), split("test", 1, 1), expected_parameters(name, seed)
+    )
+
+
+def save(dataset, path):
+    """Write the set as one .npz, whole or not at all."""
+    arrays = {
+        f"{part}_{key}": getattr(split, key)
+        for part, split in (("train", dataset.train), ("test", dataset.test))
+        for key in _ARRAYS
+    }
+    with atomic_path(path) as temporary:
+        np.savez(temporary, parameters=np.array(json.dumps(dataset.parameters)), **arrays)
+
+
+def load(path):
+    """Read a set that `save` wrote.
+
+    Raises:
+        UserError: no file there, a truncated one, or one of another content.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"expected a data set at {path}, found none; python -m data_prep makes one")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            parameters = json.loads(str(file["parameters"]))
+            splits = [
+                Split(**{key: file[f"{part}_{key}"] for key in _ARRAYS})
+                for part in ("train", "test")
+            ]
+            families = len(parameters["recipe"])
+    except Exception as error:  # zipfile, zlib, json and numpy each have their own
+        raise UserError(
+            f"expected a whole data set of python -m data_prep at {path} ({error})"
+        ) from None
+    for split in splits:
+        _check_split(split, families, path)
+    return DistortedSet(*splits, parameters)
+
+
+def _check_split(split, families, path):
+    shapes = {key: getattr(split, key).shape for key in _ARRAYS}
+    count = len(split.originals)
+    sound = (
+        all(len(shapes[key]) == rank for key, rank in _ARRAYS.items())
+        and split.originals.dtype == split.distorted.dtype == np.uint8
+        and shapes["originals"][1:] == shapes["distorted"][1:]
+        and shapes["labels"] == (count,)
+        and shapes["distortion"] == (len(split.distorted),)
+        and count > 0
+        and len(split.distorted) % count == 0
+        and np.issubdtype(split.labels.dtype, np.integer)
+        and split.labels.min() >= 0
+        and split.distortion.max(initial=0) < families
+    )
+    if not sound:
+        raise UserError(
+            f"expected uint8 images with their labels and distortions in {path}, got {shapes}"
+        )

@@ -1,0 +1,92 @@
+"""Distort images with imgaug, in parallel, the same for any number of workers."""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+CHUNK = 1000
+
+
+def distort(images, recipe, seed, workers=1, progress=None):
+    """Give every image one of the recipe's distortions, drawn at random.
+
+    Images are cut into chunks with a seed each, so the result depends on `images`, `recipe` and
+    `seed` alone, not on the number of workers.
+
+    Args:
+        images: (N, H, W, C) uint8.
+        recipe: name of a family -> arguments of `imgaug.augmenters.Affine`; see
+            `data_prep.recipes`.
+        seed: integer or sequence of integers.
+        workers: processes; 1 works in this one.
+        progress: what the progress bar says; None shows none.
+
+    Returns:
+        (distorted, family): images (N, H, W, C) uint8, and the position in `recipe` of what each
+        got, (N,) uint8.
+
+    Example:
+        >>> from data_prep.recipes import POST
+        >>> images = np.zeros((3, 28, 28, 1), "uint8")
+        >>> distorted, family = distort(images, POST, seed=42)
+        >>> distorted.shape, family.shape
+        ((3, 28, 28, 1), (3,))
+    """
+    starts = range(0, len(images), CHUNK)
+    seeds = np.random.SeedSequence(seed).spawn(len(starts))
+    jobs = [
+        (images[start : start + CHUNK], recipe, chunk_seed)
+        for start, chunk_seed in zip(starts, seeds, strict=True)
+    ]
+    distorted, family = np.empty_like(images), np.empty(len(images), "uint8")
+    bar = tqdm(
+        total=len(images), desc=progress, unit="image", unit_scale=True, disable=progress is None
+    )
+    with _mapper(min(workers, len(jobs))) as map_chunks, bar:
+        for start, (chunk, chosen) in zip(starts, map_chunks(_distort_chunk, jobs), strict=True):
+            distorted[start : start + CHUNK] = chunk
+            family[start : start + CHUNK] = chosen
+            bar.update(len(chunk))
+    return distorted, family
+
+
+def apply_family(images, arguments, seed):
+    """Distort all images (N, H, W, C) uint8 with these arguments of `imgaug.augmenters.Affine`."""
+    from data_prep.imgaug_compat import iaa
+
+    return iaa.Affine(**arguments, seed=int(seed))(images=images)
+
+
+def default_workers():
+    """As many processes as this one may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _distort_chunk(job):
+    images, recipe, seed = job
+    rng = np.random.default_rng(seed)
+    family = rng.integers(len(recipe), size=len(images)).astype("uint8")
+    distorted = np.empty_like(images)
+    for index, arguments in enumerate(recipe.values()):
+        family_seed, mine = rng.integers(2**31), family == index
+        if mine.any():
+            distorted[mine] = apply_family(images[mine], arguments, family_seed)
+    return distorted, family
+
+
+@contextlib.contextmanager
+def _mapper(workers):
+    """An in-order lazy map, over processes where there is more than one worker."""
+    if workers <= 1:
+        yield map
+        return
+    # Forking is quickest, but not safe once TensorFlow has started its threads.
+    fork = sys.platform == "linux" and "tensorflow" not in sys.modules
+    if fork:
+        import data_prep.imgaug_compat  # noqa: F401  imported once, shared by every worker
+    with multiprocessing.get_context("fork" if fork else "spawn").Pool(workers) as pool:
+        yield pool.imap

@@ -1,0 +1,33 @@
+"""A picture of a distorted set: originals above what became of them."""
+
+import matplotlib
+
+from data_prep.files import atomic_path
+
+
+def save_preview(dataset, path, per_family=3):
+    """Draw test images of every distortion family, the original above its distorted copy."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    split, families = dataset.test, dataset.distortions
+    figure = plt.figure(figsize=(1.0 * per_family * len(families), 2.5), layout="constrained")
+    for index, (family, part) in enumerate(
+        zip(families, figure.subfigures(1, len(families), squeeze=False)[0], strict=True)
+    ):
+        part.suptitle(family, fontsize=10)
+        axes = part.subplots(2, per_family, squeeze=False)
+        chosen = (split.distortion == index).nonzero()[0][:per_family]
+        for column, number in enumerate(chosen):
+            for axis, images in zip(
+                axes[:, column], (split.originals, split.distorted), strict=True
+            ):
+                axis.imshow(images[number].squeeze(), cmap="gray", vmin=0, vmax=255)
+        for axis in axes.flat:
+            axis.set(xticks=[], yticks=[])
+        if index == 0:
+            axes[0, 0].set_ylabel("original", fontsize=9)
+            axes[1, 0].set_ylabel("distorted", fontsize=9)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)

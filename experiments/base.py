@@ -1,0 +1,35 @@
+"""What an experiment is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A published comparison: data, models, schedule and the figures to compare with.
+
+    Attributes:
+        name: name on the command line; also the name of its set in `data_prep`.
+        title: one line for the report.
+        models: names of the models, in the order of the table.
+        build_model: (model name, input shape, number of classes) -> Keras model giving
+            probabilities. Imports Keras only when called, so that command lines answer at once.
+        epochs: default number of epochs.
+        batch_size: default batch size.
+        learning_rate: Adam's at the start; it decays to zero along a cosine.
+        validation: how many original training images, with their distorted copies, choose the
+            epoch.
+        published: model -> test set -> accuracy in percent.
+        source: where the published figures stand.
+    """
+
+    name: str
+    title: str
+    models: tuple[str, ...]
+    build_model: Callable
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    validation: int
+    published: dict[str, dict[str, float]]
+    source: str

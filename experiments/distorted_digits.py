@@ -1,0 +1,17 @@
+"""The same comparison on scikit-learn's embedded digits: no download, minutes on two cores."""
+
+from experiments.base import Experiment
+from experiments.distorted_mnist import build_model
+
+EXPERIMENT = Experiment(
+    name="distorted-digits",
+    title="scikit-learn's digits mixed with their distorted copies",
+    models=("cnn", "stn-cnn"),
+    build_model=build_model,
+    epochs=30,
+    batch_size=64,
+    learning_rate=2e-3,
+    validation=137,
+    published={},
+    source="",
+)

@@ -1,0 +1,76 @@
+"""What a result was made with and on."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+
+def describe():
+    """Device, versions, commit and time, as plain data."""
+    return {
+        "device": device(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "commit": commit(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def device():
+    """The accelerator Keras computes on, else the processor and its cores."""
+    return _accelerator() or f"CPU, {os.cpu_count()} cores"
+
+
+def commit():
+    """Commit of the source, "-dirty" if changed; without git STN_COMMIT, else "unknown"."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no", "--", ":/*.py"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return os.environ.get("STN_COMMIT", "unknown")
+    return head.stdout.strip() + ("-dirty" if status.stdout.strip() else "")
+
+
+def _versions():
+    import keras
+
+    backend = keras.backend.backend()
+    packages = {"keras": "keras", backend: backend, "numpy": "numpy", "stn-keras": "stn-keras"}
+    return {name: _version(package) for name, package in packages.items()}
+
+
+def _version(package):
+    if package == "tensorflow":  # also installed as tensorflow-cpu
+        import tensorflow as tf
+
+        return tf.__version__
+    return version(package)
+
+
+def _accelerator():
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        return gpus and tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    if backend == "jax":
+        import jax
+
+        first = jax.devices()[0]
+        return first.device_kind if first.platform != "cpu" else None
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None

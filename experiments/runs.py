@@ -1,0 +1,133 @@
+"""Run folders: runs/<experiment>/<model>/seed-<n>/."""
+
+import csv
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data_prep.errors import UserError
+from data_prep.files import writable_folder, write_json
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the outcome of a run."""
+
+    experiment: str
+    model: str
+    seed: int
+    epochs: int
+    batch_size: int
+    precision: str
+    data_seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder and the files in it."""
+
+    folder: Path
+
+    @property
+    def config(self):
+        """Settings and environment, written when the run starts."""
+        return self.folder / "config.json"
+
+    @property
+    def history(self):
+        """One row per epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def best_model(self):
+        """The model of the epoch with the best validation accuracy."""
+        return self.folder / "model.keras"
+
+    @property
+    def last_state(self):
+        """Weights and optimizer of the last whole epoch."""
+        return self.folder / "last.weights.h5"
+
+    @property
+    def metrics(self):
+        """Results, written when the run has finished."""
+        return self.folder / "metrics.json"
+
+    @property
+    def finished(self):
+        """Whether the run ended by itself."""
+        return self.metrics.exists()
+
+    def start(self, settings, environment):
+        """Write the run's settings."""
+        write_json(self.config, {"settings": asdict(settings), "environment": environment})
+
+    def settings(self):
+        """The settings the run was started with.
+
+        Raises:
+            UserError: config.json is damaged.
+        """
+        return Settings(**read_json(self.config, "settings"))
+
+    def read_history(self):
+        """Rows of history.csv, numbers as floats; a row cut off by a crash is left out."""
+        if not self.history.exists():
+            return []
+        with self.history.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        try:
+            return [{key: float(value) for key, value in row.items()} for row in rows]
+        except (TypeError, ValueError):
+            raise UserError(f"expected numbers in every column of {self.history}") from None
+
+
+def run_of(runs_dir, experiment, model, seed):
+    """The run of that experiment, model and seed."""
+    return Run(Path(runs_dir) / experiment / model / f"seed-{seed}")
+
+
+def read_json(path, key):
+    """One entry of a JSON file.
+
+    Raises:
+        UserError: the file is missing, damaged or lacks the entry.
+    """
+    try:
+        return json.loads(path.read_text())[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"expected a JSON file with {key!r} at {path}") from None
+
+
+def prepare(run, settings, resume, overwrite):
+    """Get the folder ready; whether there is anything left to train.
+
+    Raises:
+        UserError: the folder holds an unfinished run and neither `resume` nor `overwrite` is set,
+        or the
+            run of other settings.
+    """
+    if overwrite and run.folder.exists():
+        shutil.rmtree(run.folder)
+    if run.config.exists():
+        _check_same(run, settings)
+        if run.finished:
+            print(f"{settings.model}: already trained in {run.folder}; --overwrite trains it again")
+            return False
+        if not resume:
+            raise UserError(f"{run.folder} holds an unfinished run; pass --resume or --overwrite")
+    writable_folder(run.folder)
+    return True
+
+
+def _check_same(run, settings):
+    before, now = asdict(run.settings()), asdict(settings)
+    different = [
+        f"{key}={before[key]} then, {now[key]} now" for key in now if before[key] != now[key]
+    ]
+    if different:
+        raise UserError(
+            f"{run.folder} holds a run of other settings ({'; '.join(different)}); "
+            "pass --overwrite or another --runs-dir"
+        )

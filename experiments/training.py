@@ -1,0 +1,169 @@
+"""Train one model of an experiment, so that a killed run can go on where it was."""
+
+import csv
+import time
+
+import keras
+import numpy as np
+
+from data_prep.errors import UserError
+from data_prep.files import atomic_path, write_json
+from experiments import environment
+from experiments.batches import ShuffledBatches
+from experiments.data import as_input, training_parts
+
+MONITOR = "val_accuracy"
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Adds the epoch's wall-clock seconds to its logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds"] = round(time.perf_counter() - self.started, 2)
+
+
+class SaveBestAndLast(keras.callbacks.Callback):
+    """After each epoch: the best model, then the state to resume from, each whole or not at all.
+
+    Keras's BackupAndRestore writes weights and epoch number as two files, so a kill between them
+    repeats an epoch on newer weights. Here the state is one file, and the optimizer's step count in
+    it says which epoch it ended.
+
+    Args:
+        run: `experiments.runs.Run`.
+        best: best validation accuracy so far.
+    """
+
+    def __init__(self, run, best):
+        super().__init__()
+        self.run, self.best = run, best
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs[MONITOR] > self.best:
+            self.best = logs[MONITOR]
+            with atomic_path(self.run.best_model) as partial:
+                self.model.save(partial)
+        with atomic_path(self.run.last_state) as partial:
+            self.model.save_weights(partial)
+
+
+def train(experiment, run, settings, dataset, verbose="auto"):
+    """Train a run to its end, from its last whole epoch where there is one.
+
+    Args:
+        experiment: `experiments.Experiment`.
+        run: `experiments.runs.Run`; its folder exists and config.json is written.
+        settings: `experiments.runs.Settings`.
+        dataset: `data_prep.distorted_set.DistortedSet`.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        The contents of metrics.json.
+
+    Raises:
+        UserError: settings that do not fit the data.
+    """
+    training, validation = training_parts(dataset.train, experiment.validation)
+    if settings.batch_size > len(training.images):
+        raise UserError(
+            f"expected --batch-size of at most {len(training.images)}, got {settings.batch_size}"
+        )
+    make_reproducible(settings)
+    steps = len(training.images) // settings.batch_size
+    model = compile_model(experiment, settings, dataset, steps * settings.epochs)
+    first_epoch = _restore(model, run, steps)
+    best = max((row[MONITOR] for row in _trim_history(run, first_epoch)), default=-np.inf)
+    print(
+        f"{settings.model}: {model.count_params():,} parameters, "
+        f"epochs {first_epoch + 1} to {settings.epochs}"
+    )
+    model.fit(
+        ShuffledBatches(training, settings.batch_size, settings.seed, first_epoch),
+        validation_data=(as_input(validation.images), validation.labels),
+        validation_batch_size=1000,
+        initial_epoch=first_epoch,
+        epochs=settings.epochs,
+        verbose=verbose,
+        callbacks=[
+            EpochSeconds(),
+            keras.callbacks.CSVLogger(run.history, append=True),
+            SaveBestAndLast(run, best),
+        ],
+    )
+    return _finish(run, dataset)
+
+
+def make_reproducible(settings):
+    """Seed everything, compute deterministically and set the precision."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(settings.precision)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def compile_model(experiment, settings, dataset, total_steps):
+    """The model of the run, ready to train for `total_steps`."""
+    classes = int(dataset.train.labels.max()) + 1
+    model = experiment.build_model(settings.model, dataset.train.originals.shape[1:], classes)
+    rate = keras.optimizers.schedules.CosineDecay(experiment.learning_rate, total_steps)
+    model.compile(
+        keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model
+
+
+def _restore(model, run, steps_per_epoch):
+    """Load the last whole epoch, if there is one; the number of epochs done."""
+    if not run.last_state.exists():
+        return 0
+    model.optimizer.build(model.trainable_variables)
+    try:
+        model.load_weights(run.last_state)
+    except Exception as error:  # h5py and Keras each have their own
+        reason = str(error).splitlines()[0]
+        raise UserError(f"expected the state of this run in {run.last_state} ({reason})") from None
+    return int(model.optimizer.iterations) // steps_per_epoch
+
+
+def _trim_history(run, epochs):
+    """Keep the rows of epochs that the restored state has seen; a lost epoch's row comes again."""
+    rows = [row for row in run.read_history() if row["epoch"] < epochs]
+    run.history.unlink(missing_ok=True)
+    if rows:
+        with atomic_path(run.history) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows([{**row, "epoch": int(row["epoch"])} for row in rows])
+    return rows
+
+
+def _finish(run, dataset):
+    """Measure the best model on the test sets and write metrics.json."""
+    model = keras.models.load_model(run.best_model)
+    rows = run.read_history()
+    best = max(rows, key=lambda row: row[MONITOR])
+    test = dataset.test
+    metrics = {
+        "best_epoch": int(best["epoch"]) + 1,
+        "epochs": len(rows),
+        "validation_accuracy": best[MONITOR],
+        "test_accuracy": {
+            "original": _accuracy(model, test.originals, test.labels),
+            "distorted": _accuracy(model, test.distorted, test.distorted_labels),
+        },
+        "parameters": model.count_params(),
+        "environment": environment.describe(),
+    }
+    write_json(run.metrics, metrics)
+    return metrics
+
+
+def _accuracy(model, images, labels):
+    predicted = model.predict(as_input(images), batch_size=1000, verbose=0).argmax(-1)
+    return float(np.mean(predicted == labels))

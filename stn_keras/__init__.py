@@ -1,0 +1,19 @@
+"""Spatial transformer layers for Keras."""
+
+from stn_keras import layers, models, ops, transforms
+from stn_keras._version import __version__
+from stn_keras.layers import BilinearSampler, GridGenerator, SpatialTransformer, ThetaRegressor
+from stn_keras.models import with_spatial_transformer
+
+__all__ = [
+    "BilinearSampler",
+    "GridGenerator",
+    "SpatialTransformer",
+    "ThetaRegressor",
+    "__version__",
+    "layers",
+    "models",
+    "ops",
+    "transforms",
+    "with_spatial_transformer",
+]

@@ -1,0 +1,66 @@
+"""theta -> sampling coordinates, as a layer."""
+
+import keras
+
+from stn_keras import transforms
+from stn_keras._checks import check_size
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class GridGenerator(keras.layers.Layer):
+    """Turns theta into the coordinates an output image is read from.
+
+    Convention: inverse mapping; theta in normalized coordinates, result (x, y) in pixels of the
+    input. Always computed in float32 or better, whatever the mixed-precision policy.
+
+    Args:
+        output_size: (height, width) of the output.
+        input_size: (height, width) of the images to be sampled; None: the same as `output_size`.
+        transform: "affine", or a `stn_keras.transforms.Transform`.
+        align_corners: where -1 and 1 lie; see `stn_keras.transforms.Transform`.
+
+    Input shape: theta (N, P), with P the transform's `num_parameters`.
+
+    Output shape: (N, H', W', 2), float32.
+
+    Raises:
+        ValueError: a size that is not two positive integers, or an unknown transform.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
+
+    Example:
+        >>> grid = GridGenerator(output_size=(14, 14), input_size=(28, 28))
+        >>> grid([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]).shape
+        TensorShape([1, 14, 14, 2])
+    """
+
+    def __init__(
+        self, output_size, input_size=None, transform="affine", align_corners=False, **kwargs
+    ):
+        super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        self.output_size = check_size("output_size", output_size)
+        self.input_size = (
+            self.output_size if input_size is None else check_size("input_size", input_size)
+        )
+        self.transform = transforms.get(transform, align_corners)
+
+    def call(self, theta):
+        return self.transform.source_coordinates(theta, self.output_size, self.input_size)
+
+    def compute_output_shape(self, theta_shape):
+        return (theta_shape[0], *self.output_size, 2)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "output_size": self.output_size,
+            "input_size": self.input_size,
+            "transform": keras.saving.serialize_keras_object(self.transform),
+            "align_corners": self.transform.align_corners,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        transform = keras.saving.deserialize_keras_object(config["transform"])
+        return cls(**{**config, "transform": transform})

@@ -1,0 +1,146 @@
+"""The spatial transformer: localization, theta, grid and sampler in one layer."""
+
+import keras
+from keras import ops
+
+from stn_keras import transforms
+from stn_keras._checks import check_size
+from stn_keras.layers.sampler import BilinearSampler
+from stn_keras.layers.theta_regressor import ThetaRegressor
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class SpatialTransformer(keras.layers.Layer):
+    """Lets a network crop, rotate, scale and straighten its own input.
+
+    A localization network looks at the images, a regressor turns its features into theta, and the
+    images are read where theta says. The layer adds the regressor itself, with a zero kernel and an
+    identity bias, so before training the output is the input, bit for bit.
+
+    Convention: inverse mapping; theta maps normalized output coordinates (x, y) to the place in the
+    input that is read. theta and coordinates are float32 whatever the mixed-precision policy.
+
+    Args:
+        localization: Keras layer or model from images to features, or None for a small default.
+        transform: "affine", or a `stn_keras.transforms.Transform`.
+        output_size: (height, width) of the output, one integer for a square; None: the input's.
+        fill_mode: what is read outside the image: "constant" or "nearest".
+        fill_value: the number read outside when `fill_mode="constant"`. Use the background's value:
+            a fill of 0 on normalized images draws an edge that the transformer learns to avoid.
+        align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
+            centres.
+
+    Input shape: (N, H, W, C).
+
+    Output shape: (N, H', W', C).
+
+    Raises:
+        ValueError: an unknown name, or a size that is not two positive integers.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025).
+
+    Example:
+        >>> inputs = keras.Input((28, 28, 1))
+        >>> x = SpatialTransformer(output_size=(20, 20))(inputs)
+        >>> outputs = keras.layers.Dense(10)(keras.layers.Flatten()(x))
+        >>> keras.Model(inputs, outputs).output_shape
+        (None, 10)
+    """
+
+    def __init__(
+        self,
+        localization=None,
+        transform="affine",
+        output_size=None,
+        fill_mode="constant",
+        fill_value=0.0,
+        align_corners=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if localization is not None and not isinstance(localization, keras.layers.Layer):
+            raise ValueError(
+                "Expected `localization` to be None or a Keras layer from images to features. "
+                f"Received: localization={localization!r}"
+            )
+        self.transform = transforms.get(transform, align_corners)
+        self.output_size = None if output_size is None else check_size("output_size", output_size)
+        self._default_localization = localization is None
+        self.localization = default_localization() if localization is None else localization
+        self.regressor = ThetaRegressor(self.transform, name="theta")
+        self.sampler = BilinearSampler(
+            fill_mode, fill_value, dtype=self.dtype_policy, name="sampler"
+        )
+
+    def build(self, images_shape):
+        if len(images_shape) != 4:
+            raise ValueError(f"Expected images (N, H, W, C). Received: shape={tuple(images_shape)}")
+        if not self.localization.built:
+            self.localization.build(images_shape)
+        self.regressor.build(self.localization.compute_output_shape(images_shape))
+
+    def theta(self, images, training=None):
+        """The transform the layer chooses for each image.
+
+        Args:
+            images: (N, H, W, C); a Keras symbolic tensor gives a symbolic theta.
+            training: passed to the localization network.
+
+        Returns:
+            theta (N, P), float32; P is the transform's `num_parameters`.
+        """
+        return self.regressor(self.localization(images, training=training))
+
+    def warp(self, images, theta):
+        """Reads images (N, H, W, C) where theta (N, P) says -> (N, H', W', C)."""
+        input_size = tuple(images.shape[1:3])
+        if None in input_size:
+            input_size = ops.shape(images)[1:3]
+        output_size = self.output_size or input_size
+        return self.sampler(
+            images, self.transform.source_coordinates(theta, output_size, input_size)
+        )
+
+    def call(self, images, training=None):
+        return self.warp(images, self.theta(images, training=training))
+
+    def compute_output_shape(self, images_shape):
+        batch, height, width, channels = images_shape
+        return (batch, *(self.output_size or (height, width)), channels)
+
+    def get_config(self):
+        localization = None if self._default_localization else self.localization
+        return {
+            **super().get_config(),
+            "localization": keras.saving.serialize_keras_object(localization),
+            "transform": keras.saving.serialize_keras_object(self.transform),
+            "output_size": self.output_size,
+            "fill_mode": self.sampler.fill_mode,
+            "fill_value": self.sampler.fill_value,
+            "align_corners": self.transform.align_corners,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        nested = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("localization", "transform")
+        }
+        return cls(**{**config, **nested})
+
+
+def default_localization():
+    """A small localization network for images of any size: two convolutions and one dense layer."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            layers.Conv2D(16, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.Conv2D(32, 5, padding="same", activation="relu"),
+            layers.AdaptiveAveragePooling2D((4, 4)),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+        ],
+        name="localization",
+    )

@@ -1,0 +1,36 @@
+"""Put a spatial transformer in front of a classifier that stays as it is."""
+
+import keras
+
+from stn_keras.layers import SpatialTransformer
+
+
+def with_spatial_transformer(classifier, input_shape=None, **transformer_arguments):
+    """A model that straightens its images and hands them to an unmodified classifier.
+
+    Args:
+        classifier: built Keras model from images to scores. It becomes a part of the result, with
+            its own weights and name.
+        input_shape: (H, W, C) of the images; None: the classifier's input shape. Where it differs,
+            the transformer resizes.
+        **transformer_arguments: arguments of `SpatialTransformer`.
+
+    Returns:
+        A Keras model with the classifier's output, whose layers are "spatial_transformer" and the
+        classifier.
+
+    Example:
+        >>> from stn_keras.models import cnn
+        >>> model = with_spatial_transformer(cnn(), input_shape=(40, 40, 1))
+        >>> model.get_layer("spatial_transformer").output_size
+        (28, 28)
+    """
+    read_shape = classifier.input_shape[1:]
+    arguments = {
+        "output_size": read_shape[:2],
+        "name": "spatial_transformer",
+        **transformer_arguments,
+    }
+    inputs = keras.Input(input_shape or read_shape, name="images")
+    outputs = classifier(SpatialTransformer(**arguments)(inputs))
+    return keras.Model(inputs, outputs, name=f"stn_{classifier.name}")

@@ -1,0 +1,71 @@
+"""What every transform family has in common."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Transform:
+    """A family of transforms: turns theta into the coordinates an output image is read from.
+
+    Convention: inverse mapping. theta acts on normalized coordinates (x, y) of the output and says
+    where in the input each output pixel is read; the result is in pixels of the input.
+
+    A family names its parameters in `parameter_names`, gives their identity values in `identity`
+    and implements `source_coordinates`. It holds no weights; its state is its arguments.
+
+    Args:
+        align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
+            centres.
+    """
+
+    parameter_names: tuple[str, ...] = ()
+    theta_shape: tuple[int, ...] = ()
+
+    def __init__(self, align_corners: bool = False):
+        if not isinstance(align_corners, bool):
+            raise ValueError(
+                f"Expected `align_corners` to be True or False. Received: {align_corners!r}"
+            )
+        self.align_corners = align_corners
+
+    @property
+    def num_parameters(self) -> int:
+        """Length of theta."""
+        return math.prod(self.theta_shape)
+
+    @property
+    def identity(self) -> np.ndarray:
+        """The theta, (num_parameters,) float32, that leaves an image as it is."""
+        raise NotImplementedError(f"{type(self).__name__} must define `identity`.")
+
+    def source_coordinates(self, theta, output_size, input_size):
+        """Where each output pixel is read: (N, H', W', 2) in pixels of the input, (x, y)."""
+        raise NotImplementedError(f"{type(self).__name__} must define `source_coordinates`.")
+
+    def get_config(self) -> dict:
+        """Arguments that make an equal transform."""
+        return {"align_corners": self.align_corners}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Transform":
+        """The transform that `get_config` describes."""
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def _standardize_theta(self, theta):
+        """theta (N, num_parameters) or (N, *theta_shape) -> (N, *theta_shape), at least float32."""
+        theta = ops.convert_to_tensor(theta)
+        shape = tuple(theta.shape)
+        if shape[1:] not in ((self.num_parameters,), self.theta_shape):
+            raise ValueError(
+                f"{type(self).__name__} expects theta of shape (N, {self.num_parameters}) or "
+                f"(N, {', '.join(map(str, self.theta_shape))}). Received: theta.shape={shape}"
+            )
+        dtype = keras.backend.result_type(theta.dtype, "float32")
+        return ops.reshape(ops.cast(theta, dtype), (-1, *self.theta_shape))

@@ -1,0 +1,125 @@
+"""Train an experiment's models: python train.py EXPERIMENT."""
+
+import os
+from pathlib import Path
+
+from data_prep.errors import OneLineParser, UserError, run_command
+from data_prep.files import writable_folder
+from experiments import EXPERIMENTS
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def parse_arguments():
+    """The command line of train.py."""
+    parser = OneLineParser(
+        prog="train.py",
+        description="Train an experiment's models, each in RUNS_DIR/EXPERIMENT/MODEL/seed-SEED.",
+    )
+    parser.add_argument(
+        "experiment",
+        choices=EXPERIMENTS,
+        metavar="EXPERIMENT",
+        help=f"one of: {', '.join(EXPERIMENTS)}",
+    )
+    parser.add_argument(
+        "--models", nargs="+", metavar="MODEL", help="default: all of the experiment's"
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: the experiment's")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="default: the experiment's")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
+    )
+    parser.add_argument(
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="float32", help="default: %(default)s"
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--resume", action="store_true", help="go on with unfinished runs")
+    mode.add_argument(
+        "--overwrite", action="store_true", help="discard earlier runs and start again"
+    )
+    return parser.parse_args()
+
+
+def settings_of(arguments):
+    """The settings of each run that the command line asks for."""
+    from experiments.data import DATA_SEED
+    from experiments.runs import Settings
+
+    experiment = EXPERIMENTS[arguments.experiment]
+    models = arguments.models or experiment.models
+    for model in models:
+        if model not in experiment.models:
+            raise UserError(f"expected --models from {', '.join(experiment.models)}, got {model}")
+    epochs = experiment.epochs if arguments.epochs is None else arguments.epochs
+    batch_size = experiment.batch_size if arguments.batch_size is None else arguments.batch_size
+    for name, value, least in (
+        ("epochs", epochs, 1),
+        ("batch-size", batch_size, 1),
+        ("seed", arguments.seed, 0),
+    ):
+        if value < least:
+            raise UserError(f"expected --{name} of at least {least}, got {value}")
+    return [
+        Settings(
+            experiment.name,
+            model,
+            arguments.seed,
+            epochs,
+            batch_size,
+            arguments.precision,
+            DATA_SEED,
+        )
+        for model in dict.fromkeys(models)
+    ]
+
+
+def main():
+    """Make the data, then train model after model."""
+    arguments = parse_arguments()
+    runs = settings_of(arguments)
+    writable_folder(arguments.runs_dir)
+    from experiments.data import dataset_path, ensure_dataset
+    from experiments.runs import prepare, run_of
+
+    pending = [
+        (run, settings)
+        for settings in runs
+        for run in [run_of(arguments.runs_dir, settings.experiment, settings.model, settings.seed)]
+        if prepare(run, settings, arguments.resume, arguments.overwrite)
+    ]
+    if not pending:
+        return
+    # Made before TensorFlow starts its threads, so that the workers can be forked.
+    dataset = ensure_dataset(
+        dataset_path(arguments.runs_dir, arguments.experiment),
+        arguments.experiment,
+        arguments.data_dir,
+    )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from experiments import environment
+    from experiments.training import train
+
+    described = environment.describe()
+    versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
+    print(f"Training on {described['device']} ({versions})")
+    for run, settings in pending:
+        run.start(settings, described)
+        metrics = train(EXPERIMENTS[arguments.experiment], run, settings, dataset)
+        accuracies = ", ".join(
+            f"{name} {100 * a:.2f} %" for name, a in metrics["test_accuracy"].items()
+        )
+        print(
+            f"{settings.model}: best epoch {metrics['best_epoch']}, test accuracy {accuracies} "
+            f"-> {run.folder}"
+        )
+
+
+if __name__ == "__main__":
+    run_command(main, "train.py")
