@@ -1,11 +1,11 @@
 """Train an experiment's models: python train.py EXPERIMENT."""
 
-import os
 from pathlib import Path
 
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import writable_folder
 from experiments import EXPERIMENTS
+from experiments.quiet import import_keras
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -102,7 +102,7 @@ def main():
         arguments.experiment,
         arguments.data_dir,
     )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_keras()
     from experiments import environment
     from experiments.training import train
 

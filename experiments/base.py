@@ -5,6 +5,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class JitterRanges:
+    """How far training images are moved, uniformly at random.
+
+    Attributes:
+        rotation: largest angle about the centre, in degrees.
+        scale: largest change of width and height, each by itself, as a part of 1.
+        shift: largest shift, as a part of half the image's size.
+    """
+
+    rotation: float
+    scale: float
+    shift: float
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A published comparison: data, models, schedule and the figures to compare with.
 
@@ -17,6 +32,7 @@ class Experiment:
         epochs: default number of epochs.
         batch_size: default batch size.
         learning_rate: Adam's at the start; it decays to zero along a cosine.
+        jitter: ranges of the random moves of training images; see `experiments.jitter.Jitter`.
         validation: how many original training images, with their distorted copies, choose the
             epoch.
         published: model -> test set -> accuracy in percent.
@@ -30,6 +46,7 @@ class Experiment:
     epochs: int
     batch_size: int
     learning_rate: float
+    jitter: JitterRanges
     validation: int
     published: dict[str, dict[str, float]]
     source: str

@@ -1,4 +1,6 @@
-"""Shuffled batches whose order depends on the seed and the epoch alone."""
+"""Shuffled batches whose order and jitter depend on the seed and the epoch alone."""
+
+import functools
 
 import keras
 import numpy as np
@@ -7,32 +9,38 @@ from experiments.data import as_input
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Full batches in a fresh order every epoch; a resumed run sees the order of the unbroken one.
+    """An endless stream of full batches, in a fresh order every epoch.
+
+    Batch number i is a pure function of the seed and i, so a resumed run sees what the unbroken one
+    saw; Keras's hooks at an epoch's end come after it has begun to read the next one.
 
     Args:
         data: `experiments.data.Labelled`.
-        batch_size: images a batch; what is left over at the end of an epoch waits for another
-            epoch.
+        batch_size: images a batch; what is left over at the end of an epoch waits for another one.
         seed: integer.
-        first_epoch: number of the epoch that `fit` starts with.
+        first_epoch: number of the epoch that batch 0 belongs to.
+        jitter: `experiments.jitter.Jitter`, or None.
     """
 
-    def __init__(self, data, batch_size, seed, first_epoch=0):
+    def __init__(self, data, batch_size, seed, first_epoch=0, jitter=None):
         super().__init__()
-        self.data, self.batch_size, self.seed, self.epoch = data, batch_size, seed, first_epoch
-        self._shuffle()
+        self.data, self.batch_size, self.seed = data, batch_size, seed
+        self.first_epoch, self.jitter = first_epoch, jitter
+        self.steps_per_epoch = len(data.images) // batch_size
+        self._order = functools.lru_cache(maxsize=1)(self._shuffled)
 
-    def __len__(self):
-        return len(self.data.images) // self.batch_size
+    @property
+    def num_batches(self):
+        return None
 
     def __getitem__(self, index):
-        batch = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return as_input(self.data.images[batch]), self.data.labels[batch]
+        epoch, step = divmod(index, self.steps_per_epoch)
+        epoch += self.first_epoch
+        batch = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        images = as_input(self.data.images[batch])
+        if self.jitter:
+            images = self.jitter(images, np.random.default_rng((self.seed, epoch, step)))
+        return images, self.data.labels[batch]
 
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
-
-    def _shuffle(self):
-        rng = np.random.default_rng((self.seed, self.epoch))
-        self.order = rng.permutation(len(self.data.images))
+    def _shuffled(self, epoch):
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.data.images))

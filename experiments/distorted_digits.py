@@ -1,6 +1,6 @@
 """The same comparison on scikit-learn's embedded digits: no download, minutes on two cores."""
 
-from experiments.base import Experiment
+from experiments.base import Experiment, JitterRanges
 from experiments.distorted_mnist import build_model
 
 EXPERIMENT = Experiment(
@@ -11,6 +11,7 @@ EXPERIMENT = Experiment(
     epochs=30,
     batch_size=64,
     learning_rate=2e-3,
+    jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
     validation=137,
     published={},
     source="",

@@ -1,6 +1,6 @@
 """MNIST mixed with its distorted copies: the "Hands-on" Keras post's comparison."""
 
-from experiments.base import Experiment
+from experiments.base import Experiment, JitterRanges
 
 
 def build_model(name, input_shape, num_classes):
@@ -24,6 +24,7 @@ EXPERIMENT = Experiment(
     epochs=20,
     batch_size=128,
     learning_rate=2e-3,
+    jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
     validation=5000,
     published={
         "dense": {"original": 97.67, "distorted": 83.88},

@@ -11,6 +11,7 @@ from data_prep.files import atomic_path, write_json
 from experiments import environment
 from experiments.batches import ShuffledBatches
 from experiments.data import as_input, training_parts
+from experiments.jitter import Jitter
 
 MONITOR = "val_accuracy"
 
@@ -72,16 +73,18 @@ def train(experiment, run, settings, dataset, verbose="auto"):
             f"expected --batch-size of at most {len(training.images)}, got {settings.batch_size}"
         )
     make_reproducible(settings)
-    steps = len(training.images) // settings.batch_size
-    model = compile_model(experiment, settings, dataset, steps * settings.epochs)
-    first_epoch = _restore(model, run, steps)
+    steps_per_epoch = len(training.images) // settings.batch_size
+    model = compile_model(experiment, settings, dataset, steps_per_epoch * settings.epochs)
+    first_epoch = _restore(model, run, steps_per_epoch)
     best = max((row[MONITOR] for row in _trim_history(run, first_epoch)), default=-np.inf)
+    jitter = Jitter(experiment.jitter, training.images.shape[1:])
     print(
         f"{settings.model}: {model.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
     )
     model.fit(
-        ShuffledBatches(training, settings.batch_size, settings.seed, first_epoch),
+        ShuffledBatches(training, settings.batch_size, settings.seed, first_epoch, jitter),
+        steps_per_epoch=steps_per_epoch,
         validation_data=(as_input(validation.images), validation.labels),
         validation_batch_size=1000,
         initial_epoch=first_epoch,

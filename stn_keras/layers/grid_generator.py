@@ -31,7 +31,7 @@ class GridGenerator(keras.layers.Layer):
 
     Example:
         >>> grid = GridGenerator(output_size=(14, 14), input_size=(28, 28))
-        >>> grid([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]).shape
+        >>> grid(keras.ops.array([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]])).shape
         TensorShape([1, 14, 14, 2])
     """
 

@@ -76,6 +76,11 @@ class SpatialTransformer(keras.layers.Layer):
     def build(self, images_shape):
         if len(images_shape) != 4:
             raise ValueError(f"Expected images (N, H, W, C). Received: shape={tuple(images_shape)}")
+        if self.output_size is None and None in images_shape[1:3]:
+            raise ValueError(
+                "Expected `output_size` for images whose size is known only at run time. "
+                f"Received: output_size=None, shape={tuple(images_shape)}"
+            )
         if not self.localization.built:
             self.localization.build(images_shape)
         self.regressor.build(self.localization.compute_output_shape(images_shape))
@@ -131,14 +136,15 @@ class SpatialTransformer(keras.layers.Layer):
 
 
 def default_localization():
-    """A small localization network for images of any size: two convolutions and one dense layer."""
+    """A small localization network for images of any size: it looks at a 32x32 thumbnail."""
     layers = keras.layers
     return keras.Sequential(
         [
-            layers.Conv2D(16, 5, padding="same", activation="relu"),
-            layers.MaxPooling2D(2, padding="same"),
-            layers.Conv2D(32, 5, padding="same", activation="relu"),
-            layers.AdaptiveAveragePooling2D((4, 4)),
+            layers.Resizing(32, 32),
+            layers.Conv2D(16, 5, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 5, activation="relu"),
+            layers.MaxPooling2D(2),
             layers.Flatten(),
             layers.Dense(64, activation="relu"),
         ],

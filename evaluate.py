@@ -1,0 +1,83 @@
+"""Compare an experiment's trained models: python evaluate.py EXPERIMENT."""
+
+from pathlib import Path
+
+from data_prep.errors import OneLineParser, run_command
+from data_prep.files import writable_folder
+from experiments import EXPERIMENTS
+from experiments.quiet import import_keras
+
+
+def parse_arguments():
+    """The command line of evaluate.py."""
+    parser = OneLineParser(
+        prog="evaluate.py",
+        description="Compare an experiment's trained models: a table, report.md, report.json and "
+        "pictures. Trains nothing.",
+    )
+    parser.add_argument(
+        "experiment",
+        choices=EXPERIMENTS,
+        metavar="EXPERIMENT",
+        help=f"one of: {', '.join(EXPERIMENTS)}",
+    )
+    parser.add_argument(
+        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the report (default: results/EXPERIMENT)"
+    )
+    return parser.parse_args()
+
+
+def main():
+    """Measure every finished run, then write table, report and pictures."""
+    arguments = parse_arguments()
+    experiment = EXPERIMENTS[arguments.experiment]
+    import_keras()
+    from experiments import report
+    from experiments.data import dataset_path, load_dataset
+    from experiments.evaluation import evaluate_run, find_runs, make_sweeps
+
+    runs = find_runs(arguments.runs_dir, experiment)
+    folder = writable_folder(arguments.out or Path("results") / experiment.name)
+    dataset = load_dataset(dataset_path(arguments.runs_dir, experiment.name), experiment.name)
+    sweeps = make_sweeps(dataset)
+    evaluated = []
+    for run, settings in runs:
+        print(f"evaluating {run.folder}", flush=True)
+        evaluated.append(evaluate_run(run, settings, dataset, sweeps))
+    summary = report.summarize(experiment, [result for _, result in evaluated], dataset)
+    pictures = draw_pictures(evaluated, dataset, folder)
+    report.write(summary, pictures, folder)
+    print(f"\n{experiment.title}: accuracy in percent\n\n{report.table(summary)}\n")
+    for name in ("report.md", *pictures):
+        print(folder / name)
+
+
+def draw_pictures(evaluated, dataset, folder):
+    """Draw the first seed of every model; file name -> caption."""
+    from experiments import pictures
+    from experiments.evaluation import transformer_of
+
+    first = {result.model: (model, result) for model, result in reversed(evaluated)}
+    shown = [first[name] for name in dict.fromkeys(result.model for _, result in evaluated)]
+    captions = {}
+    for model, result in shown:
+        if transformer_of(model) is not None:
+            name = f"transformed-{result.model}.png"
+            pictures.draw_transformer(model, result, dataset, folder / name)
+            captions[name] = f"Distorted test images above what the transformer of {result.model} "
+            captions[name] += "made of them, with the class it then predicts"
+    results = [result for _, result in shown]
+    pictures.draw_curves(results, folder / "curves.png")
+    captions["curves.png"] = "Accuracy against rotation, scale and shift"
+    pictures.draw_confusion(results, dataset, folder / "confusion.png")
+    captions["confusion.png"] = "Confusion matrices on the distorted test images"
+    pictures.draw_learning(results, folder / "learning.png")
+    captions["learning.png"] = "Validation accuracy by epoch"
+    return captions
+
+
+if __name__ == "__main__":
+    run_command(main, "evaluate.py")

@@ -1,0 +1,200 @@
+"""Measure trained runs on every test set, without training anything."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.distortions import apply_family
+from data_prep.errors import UserError
+from experiments.data import DATA_SEED, Labelled, as_input
+from experiments.runs import Run, read_json
+
+BATCH_SIZE = 500
+SWEEP_IMAGES = 1000
+# axis label -> (family arguments of one value, values)
+SWEEPS = {
+    "rotation (degrees)": (lambda value: {"rotate": value}, np.arange(-90, 91, 15)),
+    "scale (factor)": (lambda value: {"scale": value}, np.arange(4, 15) / 10),
+    "horizontal shift (part of the width)": (
+        lambda value: {"translate_percent": {"x": value, "y": 0.0}},
+        np.arange(-8, 9) / 20,
+    ),
+}
+
+
+@dataclass
+class RunResult:
+    """What one run achieved.
+
+    Attributes:
+        run: the run's folder.
+        model: name of the model.
+        seed: seed of the run.
+        parameters: number of weights.
+        accuracy: test set -> share of right answers.
+        sweeps: axis label -> accuracy at each of its values.
+        predicted: "original" or "distorted" -> predicted class of each test image.
+        images_per_second: of `predict`, on this device.
+        training_seconds: sum over the epochs.
+        history: rows of history.csv.
+        theta_deviation: mean distance of theta's entries from the identity on the distorted test
+            set; None without a transformer.
+    """
+
+    run: Run
+    model: str
+    seed: int
+    parameters: int
+    accuracy: dict = field(default_factory=dict)
+    sweeps: dict = field(default_factory=dict)
+    predicted: dict = field(default_factory=dict)
+    images_per_second: float = 0.0
+    training_seconds: float = 0.0
+    history: list = field(default_factory=list)
+    theta_deviation: float | None = None
+
+
+def find_runs(runs_dir, experiment):
+    """Finished runs of the experiment, in the order of its models and by seed.
+
+    Returns:
+        List of (`Run`, `Settings`).
+
+    Raises:
+        UserError: none has finished, or a folder holds the run of another experiment.
+    """
+    found = []
+    for config in Path(runs_dir, experiment.name).glob("*/seed-*/config.json"):
+        run = Run(config.parent)
+        settings = run.settings()
+        if settings.experiment != experiment.name or settings.model not in experiment.models:
+            raise UserError(
+                f"expected a run of {experiment.name} in {run.folder}, "
+                f"got {settings.experiment}, {settings.model}"
+            )
+        if run.finished:
+            found.append((run, settings))
+        else:
+            print(f"{run.folder}: not finished, left out; train.py --resume goes on with it")
+    if not found:
+        raise UserError(
+            f"expected finished runs in {Path(runs_dir, experiment.name)}, found none; "
+            f"python train.py {experiment.name} makes them"
+        )
+    return sorted(found, key=lambda item: (experiment.models.index(item[1].model), item[1].seed))
+
+
+def load_run_model(run, image_shape):
+    """The best model of a run.
+
+    Raises:
+        UserError: the file is missing or damaged, or the model reads images of another shape.
+    """
+    try:
+        model = keras.models.load_model(run.best_model, safe_mode=True)
+    except Exception as error:  # zipfile, h5py and Keras each have their own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"expected a saved model at {run.best_model} ({reason})") from None
+    if model.input_shape[1:] != image_shape:
+        raise UserError(
+            f"expected a model of images {image_shape} at {run.best_model}, "
+            f"got one of {model.input_shape[1:]}"
+        )
+    return model
+
+
+def test_sets(dataset):
+    """Test set -> boolean mask into ("original" or "distorted") test images."""
+    test = dataset.test
+    families = {
+        name: ("distorted", test.distortion == index)
+        for index, name in enumerate(dataset.distortions)
+    }
+    everything = {
+        part: (part, np.ones(len(getattr(test, images)), bool))
+        for part, images in (("original", "originals"), ("distorted", "distorted"))
+    }
+    return {**everything, **families}
+
+
+def make_sweeps(dataset):
+    """Axis label -> `Labelled` test images distorted by each of its values in turn."""
+    images, labels = dataset.test.originals[:SWEEP_IMAGES], dataset.test.labels[:SWEEP_IMAGES]
+    return {
+        label: Labelled(
+            np.concatenate([apply_family(images, arguments(value), DATA_SEED) for value in values]),
+            np.tile(labels, len(values)),
+        )
+        for label, (arguments, values) in SWEEPS.items()
+    }
+
+
+def evaluate_run(run, settings, dataset, sweeps):
+    """Measure one run's best model.
+
+    Returns:
+        (model, `RunResult`).
+    """
+    test = dataset.test
+    model = load_run_model(run, test.originals.shape[1:])
+    result = RunResult(run, settings.model, settings.seed, model.count_params())
+    images = {"original": as_input(test.originals), "distorted": as_input(test.distorted)}
+    labels = {"original": test.labels, "distorted": test.distorted_labels}
+    result.predicted = {part: _predict(model, images[part]) for part in images}
+    result.accuracy = {
+        name: float(np.mean(result.predicted[part][mask] == labels[part][mask]))
+        for name, (part, mask) in test_sets(dataset).items()
+        if mask.any()
+    }
+    result.sweeps = {
+        label: _accuracy_by_value(model, swept, len(SWEEPS[label][1]))
+        for label, swept in sweeps.items()
+    }
+    result.images_per_second = _throughput(model, images["distorted"])
+    result.history = run.read_history()
+    result.training_seconds = sum(row["seconds"] for row in result.history)
+    result.theta_deviation = _theta_deviation(model, images["distorted"])
+    return model, result
+
+
+def transformer_of(model):
+    """The model's spatial transformer, or None."""
+    from stn_keras import SpatialTransformer
+
+    return next((layer for layer in model.layers if isinstance(layer, SpatialTransformer)), None)
+
+
+def training_environment(run):
+    """Device, versions, commit and time of the training."""
+    return read_json(run.config, "environment")
+
+
+def _predict(model, images):
+    return model.predict(images, batch_size=BATCH_SIZE, verbose=0).argmax(-1)
+
+
+def _accuracy_by_value(model, swept, values):
+    right = _predict(model, as_input(swept.images)) == swept.labels
+    return [float(accuracy) for accuracy in right.reshape(values, -1).mean(1)]
+
+
+def _throughput(model, images, repeats=3):
+    """Images per second of `predict`, the median of `repeats`; everything is compiled by now."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        model.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        seconds.append(time.perf_counter() - started)
+    return len(images) / float(np.median(seconds))
+
+
+def _theta_deviation(model, images):
+    layer = transformer_of(model)
+    if layer is None:
+        return None
+    theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
+    predicted = theta.predict(images, batch_size=BATCH_SIZE, verbose=0)
+    return float(np.abs(predicted - layer.transform.identity).mean())

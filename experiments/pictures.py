@@ -1,0 +1,118 @@
+"""Pictures of an evaluation."""
+
+import keras
+import matplotlib
+import numpy as np
+
+from data_prep.files import atomic_path
+from experiments.data import as_input
+from experiments.evaluation import SWEEPS, transformer_of
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+PER_FAMILY = 3
+
+
+def draw_transformer(model, result, dataset, path):
+    """Distorted test images above what the transformer made of them, with the predicted class."""
+    split = dataset.test
+    chosen = np.concatenate(
+        [
+            (split.distortion == index).nonzero()[0][:PER_FAMILY]
+            for index in range(len(dataset.distortions))
+        ]
+    )
+    inputs = as_input(split.distorted[chosen])
+    layer = transformer_of(model)
+    outputs = keras.Model(model.inputs, layer.output).predict(inputs, verbose=0)
+    figure, axes = plt.subplots(
+        2, len(chosen), figsize=(0.85 * len(chosen), 2.3), layout="constrained", squeeze=False
+    )
+    for column, number in enumerate(chosen):
+        for axis, images in zip(axes[:, column], (inputs, outputs), strict=True):
+            axis.imshow(images[column].squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+        label = split.distorted_labels[number]
+        predicted = result.predicted["distorted"][number]
+        axes[0, column].set_title(dataset.distortions[split.distortion[number]], fontsize=8)
+        axes[1, column].set_xlabel(
+            f"{predicted}" if predicted == label else f"{predicted}, is {label}",
+            color="black" if predicted == label else "tab:red",
+            fontsize=9,
+        )
+    axes[0, 0].set_ylabel("input", fontsize=9)
+    axes[1, 0].set_ylabel("transformed", fontsize=9)
+    _save(figure, path)
+
+
+def draw_confusion(results, dataset, path):
+    """Confusion matrices on the distorted test set, the errors alone coloured."""
+    labels = dataset.test.distorted_labels
+    classes = int(labels.max()) + 1
+    matrices = []
+    for result in results:
+        matrix = np.zeros((classes, classes), int)
+        np.add.at(matrix, (labels, result.predicted["distorted"]), 1)
+        matrices.append(matrix)
+    errors = [np.where(np.eye(classes, dtype=bool), 0, matrix) for matrix in matrices]
+    worst = max(1, max(error.max() for error in errors))
+    figure, axes = plt.subplots(
+        1, len(results), figsize=(4.2 * len(results), 4.4), layout="constrained", squeeze=False
+    )
+    for axis, result, matrix, error in zip(axes[0], results, matrices, errors, strict=True):
+        axis.imshow(error, cmap="Reds", vmin=0, vmax=worst)
+        for (row, column), count in np.ndenumerate(matrix):
+            if count:
+                dark = error[row, column] > worst / 2
+                axis.text(
+                    column,
+                    row,
+                    count,
+                    ha="center",
+                    va="center",
+                    fontsize=6.5,
+                    color="white" if dark else "black",
+                )
+        axis.set(
+            title=f"{result.model}: {error.sum()} errors of {matrix.sum()}",
+            xlabel="predicted",
+            ylabel="true",
+            xticks=range(classes),
+            yticks=range(classes),
+        )
+    _save(figure, path)
+
+
+def draw_curves(results, path):
+    """Accuracy against rotation, scale and shift."""
+    figure, axes = plt.subplots(
+        1, len(SWEEPS), figsize=(12, 3.6), layout="constrained", sharey=True
+    )
+    for axis, (label, (_, values)) in zip(axes, SWEEPS.items(), strict=True):
+        for result in results:
+            axis.plot(values, 100 * np.array(result.sweeps[label]), marker=".", label=result.model)
+        axis.set_xlabel(label)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("accuracy (%)")
+    axes[-1].legend(loc="lower center")
+    _save(figure, path)
+
+
+def draw_learning(results, path):
+    """Validation accuracy by epoch."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
+    for result in results:
+        accuracy = [100 * row["val_accuracy"] for row in result.history]
+        axis.plot(range(1, len(accuracy) + 1), accuracy, marker=".", label=result.model)
+    axis.set(xlabel="epoch", ylabel="validation accuracy (%)")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    _save(figure, path)
+
+
+def _save(figure, path):
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,148 @@
+"""What the runs achieved, as a table, as JSON and as report.md."""
+
+import json
+
+import numpy as np
+
+from data_prep.files import atomic_path, write_json
+from experiments import environment
+from experiments.evaluation import SWEEPS, training_environment
+
+
+def summarize(experiment, results, dataset):
+    """Everything the report says, as plain data: mean over seeds beside the published figure."""
+    models = [
+        _summarize_model(name, [result for result in results if result.model == name], experiment)
+        for name in dict.fromkeys(result.model for result in results)
+    ]
+    counts = np.bincount(dataset.test.distortion, minlength=len(dataset.distortions))
+    return {
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "published_by": experiment.source,
+        "environment": environment.describe(),
+        "data": dataset.parameters,
+        "test_images": {
+            "original": len(dataset.test.originals),
+            "distorted": len(dataset.test.distorted),
+            **dict(zip(dataset.distortions, counts.tolist(), strict=True)),
+        },
+        "sweep_values": {label: values.tolist() for label, (_, values) in SWEEPS.items()},
+        "models": models,
+    }
+
+
+def table(summary):
+    """The comparison as a Markdown table, in percent."""
+    sets = list(summary["test_images"])
+    rows = [["model", "parameters", *sets, "images/s", "training"]]
+    for model in summary["models"]:
+        measured = [_percent(model["accuracy"].get(name)) for name in sets]
+        rows.append(
+            [
+                f"**{model['model']}**",
+                f"{model['parameters']:,}",
+                *measured,
+                f"{model['images_per_second']:,.0f}",
+                f"{model['training_seconds'] / 60:.1f} min",
+            ]
+        )
+        if model["published"]:
+            published = [model["published"].get(name) for name in sets]
+            rows.append(
+                ["published", "", *("" if p is None else f"{p:g}" for p in published), "", ""]
+            )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    return "\n".join("| " + " | ".join(_align(row, widths)) + " |" for row in rows)
+
+
+def write(summary, pictures, folder):
+    """Write report.json and report.md, which shows the pictures {file name: caption}."""
+    write_json(folder / "report.json", summary)
+    with atomic_path(folder / "report.md") as partial:
+        partial.write_text(_markdown(summary, pictures))
+
+
+def _summarize_model(name, results, experiment):
+    sets = results[0].accuracy
+    accuracy = {key: _mean_and_error([result.accuracy[key] for result in results]) for key in sets}
+    published = experiment.published.get(name, {})
+    return {
+        "model": name,
+        "parameters": results[0].parameters,
+        "accuracy": accuracy,
+        "published": published,
+        "difference_in_points": {
+            key: 100 * accuracy[key]["mean"] - value for key, value in published.items()
+        },
+        "sweeps": {
+            label: np.mean([result.sweeps[label] for result in results], axis=0).tolist()
+            for label in results[0].sweeps
+        },
+        "images_per_second": float(np.mean([result.images_per_second for result in results])),
+        "training_seconds": float(np.mean([result.training_seconds for result in results])),
+        "theta_deviation": results[0].theta_deviation,
+        "runs": [
+            {
+                "seed": result.seed,
+                "accuracy": result.accuracy,
+                "epochs": len(result.history),
+                "best_epoch": json.loads(result.run.metrics.read_text())["best_epoch"],
+                "environment": training_environment(result.run),
+            }
+            for result in results
+        ],
+    }
+
+
+def _mean_and_error(values):
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "standard_error": error, "seeds": len(values)}
+
+
+def _percent(accuracy):
+    if accuracy is None:
+        return ""
+    text = f"{100 * accuracy['mean']:.2f}"
+    error = accuracy["standard_error"]
+    return text if error is None else f"{text} ± {100 * error:.2f}"
+
+
+def _align(row, widths):
+    first, *rest = row
+    return [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]
+
+
+def _markdown(summary, pictures):
+    made = summary["environment"]
+    first = summary["models"][0]["runs"][0]
+    seeds = sorted({run["seed"] for model in summary["models"] for run in model["runs"]})
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    published = summary["published_by"]
+    lines = [
+        f"# {summary['title']}",
+        "",
+        "Accuracy in percent on test images that no model was trained on or chosen by; the epoch "
+        "is the best on held-out training images.",
+        f"The published figures are those of {published}." if published else "",
+        "",
+        table(summary),
+        "",
+        "Test images: "
+        + ", ".join(f"{name} {count:,}" for name, count in summary["test_images"].items())
+        + ".",
+        "",
+        *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
+        "## How it was made",
+        "",
+        f"    python train.py {summary['experiment']}",
+        f"    python evaluate.py {summary['experiment']}",
+        "",
+        f"- seeds: {', '.join(map(str, seeds))}; data seed {summary['data']['seed']}",
+        f"- trained at commit {first['environment']['commit']} on {first['environment']['device']}",
+        f"- evaluated at commit {made['commit']} on {made['device']}, {made['time']}",
+        f"- {versions}",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,25 @@
+"""Shared fixtures: arrays from a seed, and one tolerance per dtype."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 2e-3, "bfloat16": 2e-2}
+
+
+@pytest.fixture
+def rng():
+    """A generator of the same numbers in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _clean_keras():
+    """No test leaves a policy or layer names behind."""
+    yield
+    keras.config.set_dtype_policy("float32")
+    keras.backend.clear_session()

@@ -1,0 +1,238 @@
+"""The command lines as a user meets them: a short run end to end, and every kind of bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import stn_keras  # noqa: F401  registers the layers of saved models
+from data_prep import distorted_set
+from experiments import EXPERIMENTS
+from experiments.data import DATA_SEED, dataset_path
+from experiments.runs import Settings, run_of
+
+ROOT = Path(__file__).parent.parent
+DIGITS = "distorted-digits"
+
+
+def command(*arguments, **options):
+    """Start a command line of the project in its own process."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **options.pop("env", {})}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=options.pop("cwd", ROOT),
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments, **options):
+    """Run a command line to its end: (exit code, stdout, stderr)."""
+    process = command(*arguments, **options)
+    out, err = process.communicate(timeout=540)
+    return process.returncode, out, err
+
+
+def refused(*arguments, **options):
+    """The one line in which a command line refuses bad input."""
+    code, _, err = run(*arguments, **options)
+    assert code == 2, err
+    assert err.count("\n") == 1, err
+    assert "error: " in err
+    return err
+
+
+def train(runs_dir, *arguments):
+    """Arguments of a short training on the embedded digits."""
+    return ("train.py", DIGITS, "--runs-dir", runs_dir, *arguments)
+
+
+def files_in(folder):
+    """Every file below a folder."""
+    return [path for path in Path(folder).rglob("*") if path.is_file()]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The embedded distorted set."""
+    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, progress=False)
+
+
+@pytest.fixture
+def finished_run(tmp_path, digits):
+    """A runs folder with an untrained CNN that looks finished."""
+    path = dataset_path(tmp_path, DIGITS)
+    path.parent.mkdir()
+    distorted_set.save(digits, path)
+    made = run_of(tmp_path, DIGITS, "cnn", 0)
+    made.folder.mkdir(parents=True)
+    made.start(Settings(DIGITS, "cnn", 0, 1, 64, "float32", DATA_SEED), {"device": "none"})
+    EXPERIMENTS[DIGITS].build_model("cnn", (28, 28, 1), 10).save(made.best_model)
+    made.metrics.write_text('{"best_epoch": 1}')
+    made.history.write_text("epoch,val_accuracy,seconds\n0,0.1,1.0\n")
+    return made
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "-m data_prep"])
+def test_help_names_every_choice(script):
+    code, out, _ = run(*script.split(), "--help")
+    assert code == 0
+    assert "distorted-mnist" in out
+    assert DIGITS in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("train.py", "mnist"), "distorted-mnist"),
+        (("train.py", DIGITS, "--models", "resnet"), "cnn, stn-cnn, got resnet"),
+        (("train.py", DIGITS, "--epochs", "0"), "--epochs of at least 1, got 0"),
+        (("train.py", DIGITS, "--epochs", "many"), "many"),
+        (("train.py", DIGITS, "--batch-size", "-3"), "--batch-size of at least 1, got -3"),
+        (("train.py", DIGITS, "--seed", "-1"), "--seed of at least 0"),
+        (("train.py", DIGITS, "--precision", "int8"), "float32"),
+        (("train.py", DIGITS, "--resume", "--overwrite"), "not allowed"),
+        (("train.py", DIGITS, "--runs-dir", "/proc/nowhere"), "/proc/nowhere"),
+        (("evaluate.py", "mnist"), "distorted-mnist"),
+        (("evaluate.py", DIGITS, "--runs-dir", "absent"), "python train.py distorted-digits"),
+        (("-m", "data_prep", "mnist", "--out", "x.npz"), "distorted-mnist"),
+        (("-m", "data_prep", DIGITS), "--out"),
+        (("-m", "data_prep", DIGITS, "--out", "x.txt"), ".npz"),
+        (("-m", "data_prep", DIGITS, "--out", "x.npz", "--workers", "0"), "--workers"),
+        (("-m", "data_prep", DIGITS, "--out", "/proc/nowhere/x.npz"), "/proc/nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_arguments_are_refused_in_one_line(tmp_path, arguments, expected):
+    script, *rest = arguments
+    if script.endswith(".py"):
+        script = ROOT / script
+    assert expected in refused(script, *rest, cwd=tmp_path)
+    assert not any(
+        path.suffix in (".npz", ".keras") for path in files_in(tmp_path / "runs" / "cnn")
+    )
+    assert not (tmp_path / "x.npz").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"PK\x03\x04 truncated", b"text"])
+def test_bad_mnist_files_are_refused_in_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "mnist.npz").write_bytes(content)
+    error = refused(
+        "train.py", "distorted-mnist", "--data-dir", tmp_path, "--runs-dir", tmp_path / "runs"
+    )
+    assert str(tmp_path / "mnist.npz") in error
+    assert not list((tmp_path / "runs").rglob("*.npz"))
+
+
+def test_images_of_the_wrong_shape_are_refused_in_one_line(tmp_path):
+    wrong = {"x_train": np.zeros((9, 28), "uint8"), "y_train": np.zeros(9, "uint8")}
+    np.savez(tmp_path / "mnist.npz", **wrong, x_test=wrong["x_train"], y_test=wrong["y_train"])
+    out = tmp_path / "set.npz"
+    error = refused("-m", "data_prep", "distorted-mnist", "--data-dir", tmp_path, "--out", out)
+    assert "(9, 28)" in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("damage", ["shape", "truncated", "other experiment", "other data"])
+def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, damage):
+    if damage == "shape":
+        EXPERIMENTS[DIGITS].build_model("cnn", (20, 20, 3), 10).save(finished_run.best_model)
+        expected = "got one of (20, 20, 3)"
+    elif damage == "truncated":
+        finished_run.best_model.write_bytes(finished_run.best_model.read_bytes()[:5000])
+        expected = "expected a saved model"
+    elif damage == "other experiment":
+        settings = Settings("distorted-mnist", "cnn", 0, 1, 64, "float32", DATA_SEED)
+        finished_run.start(settings, {})
+        expected = "got distorted-mnist"
+    else:
+        parameters = {**digits.parameters, "seed": 1}
+        other = distorted_set.DistortedSet(digits.train, digits.test, parameters)
+        distorted_set.save(other, dataset_path(tmp_path, DIGITS))
+        expected = "of seed 1"
+    out = tmp_path / "report"
+    assert expected in refused("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", out)
+    assert not files_in(out)
+
+
+def test_train_refuses_the_run_of_other_settings(tmp_path, finished_run):
+    error = refused(*train(tmp_path, "--models", "cnn", "--epochs", "7"))
+    assert "epochs=1 then, 7 now" in error
+    finished_run.metrics.unlink()
+    assert "--resume" in refused(*train(tmp_path, "--models", "cnn", "--epochs", "1"))
+
+
+def test_a_batch_larger_than_the_data_is_refused(tmp_path):
+    code, _, err = run(*train(tmp_path, "--models", "cnn", "--batch-size", "99999"))
+    assert code == 2
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("train.py: error: expected --batch-size of at most 6500")
+
+
+def test_an_unfinished_run_is_left_out_of_the_report(tmp_path, finished_run):
+    finished_run.metrics.unlink()
+    code, out, err = run("evaluate.py", DIGITS, "--runs-dir", tmp_path)
+    assert code == 2
+    assert "not finished" in out
+    assert "found none" in err
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    arguments = ("--models", "stn-cnn", "--epochs", "4", "--batch-size", "256")
+    code, _, err = run(*train(tmp_path / "unbroken", *arguments))
+    assert code == 0, err
+    broken = run_of(tmp_path / "broken", DIGITS, "stn-cnn", 0)
+    process = command(*train(tmp_path / "broken", *arguments))
+    while not broken.last_state.exists() or len(broken.read_history()) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    code, out, err = run(*train(tmp_path / "broken", *arguments, "--resume"))
+    assert code == 0, err
+    assert "epochs 1 to 4" not in out
+
+    unbroken = run_of(tmp_path / "unbroken", DIGITS, "stn-cnn", 0)
+    for name in ("accuracy", "loss", "val_accuracy"):
+        histories = [[row[name] for row in made.read_history()] for made in (unbroken, broken)]
+        assert len(histories[0]) == 4
+        assert histories[0] == histories[1]
+    first, second = (keras.models.load_model(made.best_model) for made in (unbroken, broken))
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not [path for path in files_in(tmp_path) if "partial" in path.name]
+
+
+@pytest.mark.slow
+def test_train_and_evaluate_end_to_end(tmp_path):
+    code, out, err = run(*train(tmp_path, "--epochs", "2", "--precision", "mixed_bfloat16"))
+    assert code == 0, err
+    assert "Training on" in out
+    code, out, err = run("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", tmp_path / "out")
+    assert code == 0, err
+    assert "| **stn-cnn** |" in out
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [model["model"] for model in report["models"]] == ["cnn", "stn-cnn"]
+    for model in report["models"]:
+        assert set(model["accuracy"]) == set(report["test_images"])
+        assert model["accuracy"]["original"]["mean"] > 0.2
+        made_with = model["runs"][0]["environment"]
+        assert {"commit", "device", "versions", "time"} <= set(made_with)
+    text = (tmp_path / "out" / "report.md").read_text()
+    for picture in ("transformed-stn-cnn", "curves", "confusion", "learning"):
+        assert (tmp_path / "out" / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"{picture}.png" in text
+    code, out, err = run(*train(tmp_path, "--epochs", "2", "--precision", "mixed_bfloat16"))
+    assert code == 0, err
+    assert out.count("already trained") == 2

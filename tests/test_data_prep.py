@@ -1,0 +1,206 @@
+"""Distorted sets: the same bytes for any number of workers, whole files, clear errors."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from data_prep import distorted_set, sources
+from data_prep.distortions import apply_family, distort
+from data_prep.errors import UserError
+from data_prep.files import atomic_path
+from data_prep.preview import save_preview
+from data_prep.recipes import POST, RECIPES, STRONG
+
+
+@pytest.fixture
+def images(rng):
+    """2,300 noise images: more than two chunks."""
+    return rng.integers(0, 256, (2300, 12, 12, 1), dtype="uint8")
+
+
+@pytest.fixture
+def mnist_dir(rng, tmp_path):
+    """A folder with a small file of MNIST's layout."""
+    arrays = {
+        f"{kind}_{part}": rng.integers(0, high, shape, dtype="uint8")
+        for part, count in (("train", 60), ("test", 20))
+        for kind, high, shape in (("x", 256, (count, 28, 28)), ("y", 10, (count,)))
+    }
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    return tmp_path
+
+
+def test_any_number_of_workers_gives_the_same_images(images):
+    expected = distort(images, POST, seed=7)
+    for workers in (2, 3):
+        for one, other in zip(
+            expected, distort(images, POST, seed=7, workers=workers), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(expected[0], distort(images, POST, seed=8)[0])
+
+
+def test_same_seed_writes_the_same_bytes(tmp_path):
+    files = []
+    for workers in (1, 2):
+        dataset = distorted_set.make_distorted_set(
+            "distorted-digits", 42, workers=workers, progress=False
+        )
+        distorted_set.save(dataset, tmp_path / f"{workers}.npz")
+        files.append((tmp_path / f"{workers}.npz").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_every_family_is_drawn_about_equally_often(images):
+    _, family = distort(images, POST, seed=0)
+    counts = np.bincount(family, minlength=len(POST))
+    assert len(counts) == 5
+    assert np.abs(counts - len(images) / 5).max() < 4 * np.sqrt(len(images) * 0.16)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_parameters_fill_their_ranges(recipe):
+    # A disc off the centre shows every move; a choice between the ends would leave gaps.
+    y, x = np.mgrid[:65, :65]
+    disc = (255 * (np.hypot(x - 44, y - 32) < 6)).astype("uint8")
+    for name, arguments in RECIPES[recipe].items():
+        moved = apply_family(np.tile(disc[None, ..., None], (400, 1, 1, 1)), arguments, seed=1)
+        mass = np.maximum(moved.sum((1, 2, 3), dtype=float), 1)
+        centre = (moved[..., 0] * y).sum((1, 2)) / mass
+        measured = mass if name == "scale" else centre
+        low, middle, high = np.percentile(measured, [15, 50, 85])
+        inside = np.mean(
+            (measured > low + 0.2 * (high - low)) & (measured < high - 0.2 * (high - low))
+        )
+        assert low < middle < high, name
+        assert inside > 0.2, name
+
+
+def test_recipes_are_the_published_ones():
+    assert POST["rotate"] == {"rotate": (-60, 60)}
+    assert POST["scale"] == {"scale": (0.5, 1.3)}
+    assert POST["shear"] == {"shear": (-40, 40)}
+    assert set(POST["all"]) == {"scale", "translate_percent", "rotate", "shear"}
+    assert STRONG["rotate"] == {"rotate": (-75, 75)}
+    assert STRONG["shift"] == {"translate_percent": {"x": (-0.3, 0.3), "y": (-0.3, 0.3)}}
+
+
+@pytest.mark.parametrize("angle", [-30, 0, 90])
+def test_a_family_rotates_by_the_angle_it_says(angle):
+    image = np.zeros((1, 29, 29, 1), "uint8")
+    image[0, 12:17, 22:27] = 255
+    rotated = apply_family(image, {"rotate": angle}, seed=0)[0, ..., 0].astype(float)
+    y, x = np.mgrid[:29, :29] - 14
+    centre = np.array([(rotated * x).sum(), (rotated * y).sum()]) / rotated.sum()
+    expected = 10 * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+    np.testing.assert_allclose(centre, expected, atol=0.3)
+
+
+def test_set_is_saved_and_loaded_whole(tmp_path):
+    made = distorted_set.make_distorted_set("distorted-digits", 3, progress=False)
+    distorted_set.save(made, tmp_path / "set.npz")
+    loaded = distorted_set.load(tmp_path / "set.npz")
+    assert loaded.parameters == made.parameters == json.loads(json.dumps(made.parameters))
+    assert loaded.parameters["seed"] == 3
+    assert loaded.distortions == list(POST)
+    for part in ("train", "test"):
+        for key in ("originals", "labels", "distorted", "distortion"):
+            was, now = getattr(getattr(made, part), key), getattr(getattr(loaded, part), key)
+            np.testing.assert_array_equal(was, now)
+    train = loaded.train
+    assert train.originals.shape == (1437, 28, 28, 1)
+    assert len(train.distorted) == len(train.distorted_labels) == 4 * 1437
+    np.testing.assert_array_equal(train.distorted_labels[1437 : 2 * 1437], train.labels)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set.npz"]
+
+
+def test_preview_is_drawn(tmp_path):
+    dataset = distorted_set.make_distorted_set("distorted-digits", 3, progress=False)
+    save_preview(dataset, tmp_path / "preview.png")
+    assert (tmp_path / "preview.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "damage", ["missing", "truncated", "text", "another archive", "other shape"]
+)
+def test_damaged_sets_are_refused_in_one_line(tmp_path, damage):
+    path = tmp_path / "set.npz"
+    dataset = distorted_set.make_distorted_set("distorted-digits", 3, progress=False)
+    distorted_set.save(dataset, path)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:100_000])
+    elif damage == "text":
+        path.write_text("not a data set")
+    elif damage == "another archive":
+        np.savez(path, x=np.zeros(3))
+    else:
+        with np.load(path) as file:
+            arrays = dict(file)
+        np.savez(path, **{**arrays, "train_labels": arrays["train_labels"][:-1]})
+    with pytest.raises(UserError, match="expected") as error:
+        distorted_set.load(path)
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_mnist_is_read_from_a_folder_and_from_the_environment(mnist_dir, monkeypatch):
+    by_argument = sources.load_source("mnist", mnist_dir)
+    monkeypatch.setenv("STN_DATA_DIR", str(mnist_dir))
+    by_environment = sources.load_source("mnist")
+    assert by_argument.train_images.shape == (60, 28, 28, 1)
+    np.testing.assert_array_equal(by_argument.test_images, by_environment.test_images)
+
+
+def test_mnist_is_read_from_keras_cache(mnist_dir, monkeypatch):
+    (mnist_dir / "datasets").mkdir()
+    (mnist_dir / "mnist.npz").rename(mnist_dir / "datasets" / "mnist.npz")
+    monkeypatch.delenv("STN_DATA_DIR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(mnist_dir))
+    assert len(sources.load_source("mnist").test_labels) == 20
+
+
+def test_mnist_out_of_reach_names_the_embedded_set(tmp_path, monkeypatch):
+    keras = pytest.importorskip("keras")
+    monkeypatch.delenv("STN_DATA_DIR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+    def fail():
+        raise OSError("URL fetch failure:\nno network")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    with pytest.raises(UserError, match="distorted-digits") as error:
+        sources.load_source("mnist")
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="distorted-digits"):
+        sources.load_source("mnist", tmp_path)
+
+
+COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_real_mnist_where_it_is_at_hand():
+    try:
+        mnist = sources.load_source("mnist", os.environ.get("STN_DATA_DIR", "absent"))
+    except UserError:
+        pytest.skip("no MNIST at hand; STN_DATA_DIR names its folder")
+    assert mnist.train_images.shape == (60000, 28, 28, 1)
+    assert np.bincount(mnist.test_labels).tolist() == COUNTS
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "file.npz"
+    path.write_text("old")
+
+    def fail_half_way():
+        with atomic_path(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fail_half_way()
+    assert path.read_text() == "old"
+    assert [child.name for child in tmp_path.iterdir()] == ["file.npz"]

@@ -1,0 +1,250 @@
+"""What the layers promise: shapes, precision, saving, errors."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import stn_keras
+from stn_keras import BilinearSampler, GridGenerator, SpatialTransformer, ThetaRegressor
+from stn_keras.models import cnn, dense_net, localization_net, with_spatial_transformer
+from stn_keras.ops import sample
+from stn_keras.transforms import Affine
+
+
+def transformer_model(input_shape=(28, 28, 1), **arguments):
+    """A model that is nothing but a spatial transformer."""
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, SpatialTransformer(name="transformer", **arguments)(inputs))
+
+
+def perturb(model, rng):
+    """Give every weight a random value, so that theta is far from the identity."""
+    model.set_weights([rng.normal(0, 0.1, w.shape) for w in model.get_weights()])
+    return model
+
+
+def test_public_names():
+    assert stn_keras.__all__ == [
+        "BilinearSampler",
+        "GridGenerator",
+        "SpatialTransformer",
+        "ThetaRegressor",
+        "__version__",
+        "layers",
+        "models",
+        "ops",
+        "transforms",
+        "with_spatial_transformer",
+    ]
+    assert all(hasattr(stn_keras, name) for name in stn_keras.__all__)
+
+
+def test_untrained_transformer_returns_its_input(rng):
+    images = rng.normal(size=(3, 28, 28, 1)).astype("float32")
+    np.testing.assert_array_equal(transformer_model().predict(images, verbose=0), images)
+
+
+@pytest.mark.parametrize("input_shape", [(28, 28, 1), (40, 20, 3), (1, 9, 2), (5, 1, 1)])
+@pytest.mark.parametrize("output_size", [None, (7, 5), (60, 33), 4])
+def test_output_shape_and_dynamic_batch(rng, input_shape, output_size):
+    model = transformer_model(input_shape, output_size=output_size)
+    size = (output_size, output_size) if isinstance(output_size, int) else output_size
+    expected = (*(size or input_shape[:2]), input_shape[2])
+    assert model.output_shape == (None, *expected)
+    for batch in (1, 3):
+        images = rng.normal(size=(batch, *input_shape)).astype("float32")
+        assert model.predict(images, verbose=0).shape == (batch, *expected)
+
+
+def test_images_of_any_size_with_a_fixed_output_size(rng):
+    model = perturb(transformer_model((None, None, 3), output_size=(8, 6)), rng)
+    for size in [(9, 5), (31, 40)]:
+        images = rng.normal(size=(2, *size, 3)).astype("float32")
+        assert model.predict(images, verbose=0).shape == (2, 8, 6, 3)
+        layer = model.get_layer("transformer")
+        static = layer.transform.source_coordinates(layer.theta(images), (8, 6), size)
+        np.testing.assert_allclose(model(images), sample(images, static), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"output_size": (9, 14), "fill_mode": "nearest", "align_corners": True},
+        {"localization": "model", "fill_value": -1.5},
+        {"localization": "layer", "transform": Affine(align_corners=True), "align_corners": True},
+    ],
+    ids=["default", "arguments", "model", "layer"],
+)
+def test_saved_model_predicts_the_same_bits(rng, tmp_path, arguments):
+    localizations = {"model": localization_net, "layer": layers.Flatten}
+    if "localization" in arguments:
+        arguments = {**arguments, "localization": localizations[arguments["localization"]]()}
+    model = perturb(transformer_model(**arguments), rng)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    images = rng.normal(size=(5, 28, 28, 1)).astype("float32")
+    before = model.predict(images, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
+    assert np.abs(before[:, : images.shape[1]]).sum() > 0
+    was, now = model.get_layer("transformer"), loaded.get_layer("transformer")
+    for name in ("transform", "output_size", "fill_mode", "fill_value", "align_corners"):
+        assert now.get_config()[name] == was.get_config()[name]
+    np.testing.assert_array_equal(now.theta(images), was.theta(images))
+
+
+def test_grid_sampler_and_regressor_save_and_load(rng, tmp_path):
+    features, images = keras.Input((12,)), keras.Input((10, 8, 2))
+    theta = ThetaRegressor()(features)
+    coordinates = GridGenerator((6, 5), input_size=(10, 8), align_corners=True)(theta)
+    sampled = BilinearSampler("nearest")(images, coordinates)
+    model = perturb(keras.Model([features, images], sampled), rng)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    inputs = [rng.normal(size=(3, *shape)).astype("float32") for shape in ((12,), (10, 8, 2))]
+    before = model.predict(inputs, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), before)
+
+
+@pytest.mark.parametrize("localization", [None, localization_net])
+def test_every_part_learns_and_theta_leaves_the_identity(rng, localization):
+    keras.utils.set_random_seed(0)
+    model = with_spatial_transformer(
+        cnn(), localization=localization and localization(), fill_mode="nearest"
+    )
+    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+    images = rng.uniform(size=(64, 28, 28, 1)).astype("float32")
+    labels = rng.integers(10, size=64)
+    before = model.get_weights()
+    model.fit(images, labels, batch_size=16, epochs=2, verbose=0)
+    moved = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert all(moved)
+    theta = ops.convert_to_numpy(model.get_layer("spatial_transformer").theta(images))
+    assert np.abs(theta - Affine().identity).max() > 1e-4
+
+
+def test_theta_of_a_symbolic_tensor_makes_a_model(rng):
+    model = perturb(transformer_model(), rng)
+    layer = model.get_layer("transformer")
+    theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
+    images = rng.normal(size=(2, 28, 28, 1)).astype("float32")
+    np.testing.assert_allclose(theta.predict(images, verbose=0), layer.theta(images), atol=1e-6)
+
+
+def test_the_classifier_behind_a_transformer_is_unmodified():
+    for classifier in (dense_net(), cnn()):
+        count = classifier.count_params()
+        model = with_spatial_transformer(classifier, localization=localization_net())
+        assert model.layers[-1] is classifier
+        assert classifier.count_params() == count
+        assert model.output_shape == classifier.output_shape
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_theta_and_coordinates_stay_float32_in_mixed_precision(rng, policy):
+    images = rng.uniform(size=(2, 512, 512, 1)).astype("float32")
+    theta = Affine().identity + rng.normal(0, 0.05, (2, 6)).astype("float32")
+    exact = Affine().source_coordinates(theta.astype("float64"), (512, 512), (512, 512))
+    keras.config.set_dtype_policy(policy)
+    coordinates = GridGenerator((512, 512))(ops.array(theta))
+    assert np.abs(ops.convert_to_numpy(coordinates) - exact).max() < 1e-3
+    read = BilinearSampler()(images, coordinates)
+    np.testing.assert_allclose(read, sample(images, coordinates), atol=1e-6)
+    layer = SpatialTransformer()
+    warped = layer(images)
+    assert keras.backend.standardize_dtype(layer.theta(images).dtype) == "float32"
+    assert keras.backend.standardize_dtype(warped.dtype) == policy.removeprefix("mixed_")
+    np.testing.assert_array_equal(warped, ops.cast(images, warped.dtype))
+
+
+def test_mixed_precision_model_trains_saves_and_loads(rng, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = with_spatial_transformer(cnn(), localization=localization_net())
+    model.compile("adam", "sparse_categorical_crossentropy")
+    images = rng.uniform(size=(32, 28, 28, 1)).astype("float32")
+    history = model.fit(images, rng.integers(10, size=32), verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    before = model.predict(images, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest"])
+def test_odd_coordinates_are_defined_in_eager_graph_and_xla(rng, fill_mode):
+    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    images = rng.normal(size=(1, 3, 4, 2)).astype("float32")
+    odd = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30], "float32")
+    coordinates = np.stack([odd, np.ones(5, "float32")], -1)[None, :, None]
+    edges = {"constant": [7.0, 7.0], "nearest": [images[0, 1, -1], images[0, 1, 0]]}[fill_mode]
+
+    def read(images, coordinates):
+        return sample(images, coordinates, fill_mode=fill_mode, fill_value=7.0)
+
+    for function in (read, tf.function(read), tf.function(read, jit_compile=True)):
+        values = ops.convert_to_numpy(function(images, coordinates))[0, :, 0]
+        assert np.isnan(values[0]).all()
+        for index, edge in zip((1, 2, 3, 4), edges * 2, strict=True):
+            np.testing.assert_array_equal(values[index], np.broadcast_to(edge, 2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "read_as"),
+    [
+        ("uint8", "float32"),
+        ("int32", "float32"),
+        ("float16", "float16"),
+        ("bfloat16", "bfloat16"),
+        ("float64", "float64"),
+    ],
+)
+def test_image_dtypes(rng, dtype, read_as):
+    images = ops.cast(rng.integers(0, 100, (1, 4, 4, 1)), dtype)
+    coordinates = np.stack(np.meshgrid(*[np.arange(4, dtype="float32")] * 2), -1)[None]
+    read = sample(images, coordinates)
+    assert keras.backend.standardize_dtype(read.dtype) == read_as
+    np.testing.assert_array_equal(ops.cast(read, "float64"), ops.cast(images, "float64"))
+
+
+def test_empty_batch_and_single_pixels():
+    assert sample(np.zeros((0, 4, 4, 1)), np.zeros((0, 2, 3, 2))).shape == (0, 2, 3, 1)
+    assert float(sample(np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 2)))[0, 0, 0, 0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (
+            lambda: SpatialTransformer(fill_mode="zeros"),
+            r"Expected one of \{'constant', 'nearest'\}",
+        ),
+        (lambda: SpatialTransformer(transform="spline"), "Expected one of {'affine'}"),
+        (lambda: SpatialTransformer(output_size=(0, 4)), "positive integers"),
+        (lambda: SpatialTransformer(output_size=(4, 4, 1)), "positive integers"),
+        (lambda: SpatialTransformer(localization="cnn"), "Keras layer"),
+        (lambda: SpatialTransformer(transform=Affine(align_corners=True)), "must agree"),
+        (lambda: SpatialTransformer().build((None, 28, 28)), "Expected images"),
+        (lambda: transformer_model((None, None, 1)), "output_size"),
+        (
+            lambda: SpatialTransformer(layers.Flatten(), output_size=4).build((1, None, None, 1)),
+            "global or adaptive pooling",
+        ),
+        (lambda: Affine(align_corners="yes"), "True or False"),
+        (lambda: Affine().source_coordinates(np.zeros((2, 5)), (2, 2), (2, 2)), r"\(2, 5\)"),
+        (
+            lambda: sample(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 2)), interpolation="cubic"),
+            "bilinear",
+        ),
+        (lambda: sample(np.zeros((4, 4, 1)), np.zeros((1, 2, 2, 2))), r"images.shape=\(4, 4, 1\)"),
+        (lambda: sample(np.zeros((2, 4, 4, 1)), np.zeros((3, 2, 2, 2))), "as many images"),
+        (
+            lambda: sample(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 2), "float16")),
+            "coordinates.dtype=float16",
+        ),
+    ],
+)
+def test_bad_arguments_say_what_was_expected_and_what_came(make, expected):
+    with pytest.raises(ValueError, match=expected) as error:
+        make()
+    assert "\n" not in str(error.value).split("\n\nArguments received")[0]

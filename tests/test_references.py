@@ -1,0 +1,135 @@
+"""Agreement with the field's reference implementations."""
+
+import numpy as np
+import pytest
+from conftest import TOLERANCE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+from scipy import ndimage
+
+from stn_keras.ops import sample
+from stn_keras.transforms import Affine
+
+SCIPY_MODES = {"constant": "grid-constant", "nearest": "nearest"}
+TORCH_MODES = {"constant": "zeros", "nearest": "border"}
+sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))
+thetas = st.lists(st.floats(-2, 2, width=32), min_size=6, max_size=6)
+examples = settings(max_examples=80, deadline=None)
+
+
+def numbers(seed, *shape):
+    """Reproducible normal float32 numbers."""
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@examples
+@given(
+    size=sizes,
+    channels=st.integers(1, 4),
+    fill_mode=st.sampled_from(list(SCIPY_MODES)),
+    fill_value=st.sampled_from([0.0, 1.5]),
+    seed=st.integers(0, 99),
+)
+def test_sample_agrees_with_scipy_far_outside_on_all_sides(
+    size, channels, fill_mode, fill_value, seed
+):
+    images = numbers(seed, 2, *size, channels).astype("float64")
+    coordinates = np.random.default_rng(seed).uniform(-25, 35, (2, 6, 5, 2))
+    sampled = sample(images, coordinates, fill_mode=fill_mode, fill_value=fill_value)
+    for n in range(2):
+        for c in range(channels):
+            expected = ndimage.map_coordinates(
+                images[n, :, :, c],
+                coordinates[n, ..., ::-1].transpose(2, 0, 1),
+                order=1,
+                mode=SCIPY_MODES[fill_mode],
+                cval=fill_value,
+            )
+            np.testing.assert_allclose(sampled[n, ..., c], expected, atol=TOLERANCE["float64"])
+
+
+@examples
+@given(
+    size=sizes,
+    output_size=sizes,
+    channels=st.integers(1, 4),
+    theta=thetas,
+    align_corners=st.booleans(),
+    fill_mode=st.sampled_from(list(TORCH_MODES)),
+)
+def test_warp_and_its_gradients_agree_with_torch(
+    size, output_size, channels, theta, align_corners, fill_mode
+):
+    torch = pytest.importorskip("torch", reason="torch is not installed: make torch")
+    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    images, upstream = numbers(0, 2, *size, channels), numbers(1, 2, *output_size, channels)
+    theta = np.array([theta, theta], "float32").reshape(2, 2, 3)
+
+    images_tf, theta_tf = tf.Variable(images), tf.Variable(theta)
+    with tf.GradientTape() as tape:
+        coordinates = Affine(align_corners).source_coordinates(theta_tf, output_size, size)
+        ours = sample(images_tf, coordinates, fill_mode=fill_mode)
+        loss = tf.reduce_sum(ours * upstream)
+    image_gradient, theta_gradient = tape.gradient(loss, (images_tf, theta_tf))
+
+    images_torch = torch.tensor(images.transpose(0, 3, 1, 2), requires_grad=True)
+    theta_torch = torch.tensor(theta, requires_grad=True)
+    grid = torch.nn.functional.affine_grid(
+        theta_torch, (2, channels, *output_size), align_corners=align_corners
+    )
+    theirs = torch.nn.functional.grid_sample(
+        images_torch, grid, padding_mode=TORCH_MODES[fill_mode], align_corners=align_corners
+    )
+    (theirs * torch.tensor(upstream.transpose(0, 3, 1, 2))).sum().backward()
+
+    atol = TOLERANCE["float32"]
+    np.testing.assert_allclose(ours, theirs.detach().permute(0, 2, 3, 1), atol=atol)
+    np.testing.assert_allclose(
+        image_gradient, images_torch.grad.permute(0, 2, 3, 1), atol=10 * atol
+    )
+    if off_lattice(ops.convert_to_numpy(coordinates)):
+        np.testing.assert_allclose(theta_gradient, theta_torch.grad, atol=10 * atol, rtol=1e-4)
+
+
+def off_lattice(coordinates):
+    """Whether no coordinate is so near a whole pixel that rounding decides its neighbours."""
+    return np.abs(coordinates - np.round(coordinates)).min() > 1e-4
+
+
+@examples
+@given(size=sizes, theta=thetas)
+def test_warp_agrees_with_opencv_given_the_inverse_pixel_matrix(size, theta):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    height, width = size
+    image = numbers(2, height, width)
+    half = np.array([width / 2, height / 2])
+    linear, shift = np.array(theta).reshape(2, 3)[:, :2], np.array(theta).reshape(2, 3)[:, 2]
+    # normalized -> pixel: p = half * n + (half - 1 / 2)
+    pixel_linear = half[:, None] * linear / half
+    pixel_shift = half * shift + (half - 0.5) - pixel_linear @ (half - 0.5)
+    coordinates = Affine().source_coordinates(np.array([theta], "float32"), size, size)
+    ours = sample(image[None, ..., None], coordinates)[0, ..., 0]
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    source = np.stack([x, y], -1) @ pixel_linear.T + pixel_shift
+    np.testing.assert_allclose(coordinates[0], source, atol=1e-4)
+    expected = cv2.warpAffine(
+        image,
+        np.column_stack([pixel_linear, pixel_shift]),
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    # OpenCV rounds coordinates to 1/32 pixel.
+    steepness = 2 * np.abs(image).max() * 2
+    assert np.abs(ours - expected).max() <= steepness / 32
+
+
+@pytest.mark.parametrize("output_size", [(9, 13), (18, 26), (27, 4), (5, 13)])
+def test_pure_scaling_agrees_with_tensorflow_resize(output_size):
+    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    images = numbers(3, 2, 9, 13, 3)
+    affine = Affine()
+    coordinates = affine.source_coordinates(np.tile(affine.identity, (2, 1)), output_size, (9, 13))
+    ours = sample(images, coordinates, fill_mode="nearest")
+    np.testing.assert_allclose(ours, tf.image.resize(images, output_size), atol=2e-5)
