@@ -1,5 +1,6 @@
 """Compare an experiment's trained models: python evaluate.py EXPERIMENT."""
 
+import os
 from pathlib import Path
 
 from data_prep.errors import OneLineParser, run_command
@@ -25,9 +26,17 @@ def parse_arguments():
         "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the report (default: results/EXPERIMENT)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the report (default: results/EXPERIMENT, or below STN_RESULTS_DIR)",
     )
     return parser.parse_args()
+
+
+def default_folder(name):
+    """Where an experiment's report goes: below STN_RESULTS_DIR, or results/."""
+    return Path(os.environ.get("STN_RESULTS_DIR", "results")) / name
 
 
 def main():
@@ -40,7 +49,7 @@ def main():
     from experiments.evaluation import evaluate_run, find_runs, make_sweeps
 
     runs = find_runs(arguments.runs_dir, experiment)
-    folder = writable_folder(arguments.out or Path("results") / experiment.name)
+    folder = writable_folder(arguments.out or default_folder(experiment.name))
     dataset = load_dataset(dataset_path(arguments.runs_dir, experiment.name), experiment.name)
     sweeps = make_sweeps(dataset)
     evaluated = []

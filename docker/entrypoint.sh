@@ -1,0 +1,18 @@
+#!/bin/sh
+# demo | train ARGUMENTS | evaluate ARGUMENTS | data-prep ARGUMENTS
+set -eu
+command=${1:-demo}
+[ "$#" -eq 0 ] || shift
+case $command in
+  demo)
+    python train.py distorted-digits --resume
+    exec python evaluate.py distorted-digits
+    ;;
+  train) exec python train.py "$@" ;;
+  evaluate) exec python evaluate.py "$@" ;;
+  data-prep) exec python -m data_prep "$@" ;;
+  *)
+    echo "expected demo, train, evaluate or data-prep, got $command" >&2
+    exit 2
+    ;;
+esac
