@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 DEMO_REPORT := runs/distorted-digits/report
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
-
 .PHONY: help install demo test lint format torch benchmark clean
 
 help:

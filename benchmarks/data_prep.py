@@ -1,7 +1,6 @@
 """python -m benchmarks.data_prep: distorting 70,000 digits against imgaug used plainly."""
 
-import argparse
-import json
+import functools
 import statistics
 import tempfile
 import time
@@ -9,46 +8,45 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep import distorted_set
+from data_prep.distorted_set import SETS, make_distorted_set, save
 from data_prep.distortions import default_workers, distort
-from data_prep.errors import UserError
+from data_prep.errors import OneLineParser, run_command
+from data_prep.files import writable_folder, write_json
 from data_prep.imgaug_compat import iaa
 from data_prep.recipes import POST
 from data_prep.sources import load_source
-from experiments.environment import commit
+from experiments.environment import describe
+from experiments.quiet import import_keras
 
-COUNT = 70_000
+NAME = "distorted-mnist"
 SEED = 42
-
-
-def images_to_distort():
-    """(name, images): MNIST where it is at hand, else the embedded digits over and over."""
-    for name in ("mnist", "digits"):
-        try:
-            source = load_source(name)
-        except UserError:
-            continue
-        images = np.concatenate([source.train_images, source.test_images])
-        return name, np.resize(images, (COUNT, *images.shape[1:]))
-    raise UserError("expected a source of images, found none")
 
 
 def plain_imgaug(images):
     """The recipe as imgaug's documentation would write it, in one process."""
-    return iaa.OneOf([iaa.Affine(**arguments) for arguments in POST.values()], seed=SEED)(
-        images=images
-    )
+    families = [iaa.Affine(**arguments) for arguments in POST.values()]
+    return iaa.OneOf(families, seed=SEED)(images=images)
 
 
-def whole_set(workers):
-    """Everything python -m data_prep does: read, distort, write."""
-    dataset = distorted_set.make_distorted_set("distorted-mnist", SEED, None, workers, False)
+def plain_set(name):
+    """Read, distort and write a set with imgaug alone."""
+    source = load_source(SETS[name][0])
+    images = np.concatenate([source.train_images, source.test_images])
+    labels = np.concatenate([source.train_labels, source.test_labels])
     with tempfile.TemporaryDirectory() as folder:
-        distorted_set.save(dataset, Path(folder) / "set.npz")
+        distorted = plain_imgaug(images)
+        np.savez(Path(folder) / "set.npz", originals=images, labels=labels, distorted=distorted)
+
+
+def whole_set(name, workers):
+    """All that python -m data_prep does: read, distort, write."""
+    dataset = make_distorted_set(name, SEED, workers=workers, progress=False)
+    with tempfile.TemporaryDirectory() as folder:
+        save(dataset, Path(folder) / "set.npz")
 
 
 def measure(functions, rounds):
-    """Median seconds of each function; one run of each a round, so that all meet the same machine."""
+    """Median seconds of each function; every round runs each once, so all meet the same machine."""
     seconds = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
@@ -58,49 +56,42 @@ def measure(functions, rounds):
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
+def contestants(images):
+    """name -> function, in two groups: distorting alone, and the whole set from file to file."""
+    distorting = {"imgaug, one process": lambda: plain_imgaug(images)}
+    whole = {"imgaug, one process, file to file": lambda: plain_set(NAME)}
+    for workers in sorted({1, 2, default_workers()}):
+        label = f"data_prep, {workers} worker{'s' if workers > 1 else ''}"
+        distorting[label] = functools.partial(distort, images, POST, SEED, workers)
+        whole[f"{label}, file to file"] = functools.partial(whole_set, NAME, workers)
+    return distorting, whole
+
+
 def main():
     """Measure, print the table, write the results."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_prep", description=__doc__)
+    parser = OneLineParser(prog="python -m benchmarks.data_prep", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     arguments = parser.parse_args()
-    source, images = images_to_distort()
-    functions = {"imgaug, one process": lambda: plain_imgaug(images)}
-    for workers in sorted({1, 2, default_workers()}):
-        functions[f"data_prep, {workers} worker{'s' * (workers > 1)}"] = lambda workers=workers: (
-            distort(images, POST, SEED, workers)
-        )
-    if source == "mnist":
-        functions["whole set written, 2 workers"] = lambda: whole_set(2)
-    seconds = measure(functions, arguments.rounds)
-    plain = seconds["imgaug, one process"]
-    rows = {
-        name: {"seconds": round(taken, 3), "times_faster": round(plain / taken, 2)}
-        for name, taken in seconds.items()
-    }
-    print(f"{COUNT:,} images of {source}, the post's five distortions, {arguments.rounds} rounds")
-    for name, row in rows.items():
-        print(f"{name:32} {row['seconds']:7.2f} s {row['times_faster']:6.2f} x")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / f"data-prep-cpu{default_workers()}.json"
-    made = {"commit": commit(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    versions = {"numpy": np.__version__, "imgaug": "0.4.0"}
-    content = {"source": source, "images": COUNT, "rounds": arguments.rounds, "rows": rows}
-    path.write_text(
-        json.dumps(
-            {
-                **content,
-                "device": f"CPU, {default_workers()} cores",
-                "seed": SEED,
-                "versions": versions,
-                **made,
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    source = load_source(SETS[NAME][0])
+    images = np.concatenate([source.train_images, source.test_images])
+    rows = []
+    for group in contestants(images):
+        seconds = measure(group, arguments.rounds)
+        baseline = next(iter(seconds.values()))
+        rows += [
+            {"name": name, "seconds": round(taken, 3), "times_faster": round(baseline / taken, 2)}
+            for name, taken in seconds.items()
+        ]
+    print(f"{len(images):,} images of {NAME}, median of {arguments.rounds} rounds")
+    for row in rows:
+        print(f"{row['name']:36} {row['seconds']:7.2f} s {row['times_faster']:6.2f} x")
+    import_keras()
+    path = writable_folder(arguments.out) / f"data-prep-cpu{default_workers()}.json"
+    content = {"set": NAME, "images": len(images), "rounds": arguments.rounds, "seed": SEED}
+    write_json(path, {**content, "rows": rows, "environment": describe()})
     print(path)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, "python -m benchmarks.data_prep")

@@ -89,20 +89,19 @@ def make_distorted_set(name, seed, data_dir=None, workers=1, progress=True):
     source_name, recipe, train_copies = SETS[name]
     source = load_source(source_name, data_dir)
 
-    def split(part, number, copies):
-        originals = getattr(source, f"{part}_images")
-        labels = getattr(source, f"{part}_labels")
-        distorted, distortion = distort(
-            np.tile(originals, (copies, 1, 1, 1)),
-            RECIPES[recipe],
-            seed=(seed, number),
-            workers=workers,
-            progress=f"distorting {part} images" if progress else None,
-        )
-        return Split(originals, labels, distorted, distortion)
-
+    train_images = np.tile(source.train_images, (train_copies, 1, 1, 1))
+    distorted, distortion = distort(
+        np.concatenate([train_images, source.test_images]),
+        RECIPES[recipe],
+        seed,
+        workers,
+        progress=f"distorting {source_name}" if progress else None,
+    )
+    train, test = slice(len(train_images)), slice(len(train_images), None)
     return DistortedSet(
-        split("train", 0, train_copies), split("test", 1, 1), expected_parameters(name, seed)
+        Split(source.train_images, source.train_labels, distorted[train], distortion[train]),
+        Split(source.test_images, source.test_labels, distorted[test], distortion[test]),
+        expected_parameters(name, seed),
     )
 
 

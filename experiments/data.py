@@ -8,6 +8,7 @@ import numpy as np
 from data_prep.distorted_set import expected_parameters, load, make_distorted_set, save
 from data_prep.distortions import default_workers
 from data_prep.errors import UserError
+from data_prep.files import writable_folder
 
 DATA_SEED = 42
 
@@ -43,7 +44,9 @@ def load_dataset(path, name):
 def ensure_dataset(path, name, data_dir=None):
     """The experiment's data set, made on first use with a progress bar and kept."""
     if not path.exists():
-        save(make_distorted_set(name, DATA_SEED, data_dir, workers=default_workers()), path)
+        dataset = make_distorted_set(name, DATA_SEED, data_dir, workers=default_workers())
+        writable_folder(path.parent)
+        save(dataset, path)
     return load_dataset(path, name)
 
 

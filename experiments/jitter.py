@@ -21,7 +21,6 @@ class Jitter:
         theta = keras.Input((Affine().num_parameters,))
         moved = BilinearSampler()(images, GridGenerator(image_shape[:2])(theta))
         self.model = keras.Model([images, theta], moved)
-        self.model.compile(jit_compile=keras.backend.backend() != "torch")
 
     def __call__(self, images, rng):
         """Move images (N, H, W, C) float32, each its own way."""

@@ -6,7 +6,7 @@ import os
 
 def import_keras():
     """Import Keras and the layers; what its libraries write to stderr meanwhile is dropped."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _stderr_closed():
         import stn_keras  # noqa: F401  registers the layers that saved models name
 

@@ -60,7 +60,8 @@ class Run:
         return self.metrics.exists()
 
     def start(self, settings, environment):
-        """Write the run's settings."""
+        """Make the folder and write the run's settings."""
+        writable_folder(self.folder)
         write_json(self.config, {"settings": asdict(settings), "environment": environment})
 
     def settings(self):
@@ -101,7 +102,7 @@ def read_json(path, key):
 
 
 def prepare(run, settings, resume, overwrite):
-    """Get the folder ready; whether there is anything left to train.
+    """Discard the folder or check that it fits; whether there is anything left to train.
 
     Raises:
         UserError: the folder holds an unfinished run and neither `resume` nor `overwrite` is set,
@@ -117,7 +118,6 @@ def prepare(run, settings, resume, overwrite):
             return False
         if not resume:
             raise UserError(f"{run.folder} holds an unfinished run; pass --resume or --overwrite")
-    writable_folder(run.folder)
     return True
 
 

@@ -1,8 +1,10 @@
 """Train one model of an experiment, so that a killed run can go on where it was."""
 
 import csv
+import sys
 import time
 
+import h5py
 import keras
 import numpy as np
 
@@ -29,9 +31,8 @@ class EpochSeconds(keras.callbacks.Callback):
 class SaveBestAndLast(keras.callbacks.Callback):
     """After each epoch: the best model, then the state to resume from, each whole or not at all.
 
-    Keras's BackupAndRestore writes weights and epoch number as two files, so a kill between them
-    repeats an epoch on newer weights. Here the state is one file, and the optimizer's step count in
-    it says which epoch it ended.
+    Keras's BackupAndRestore keeps weights and epoch number in two files, so a kill between them
+    repeats an epoch on newer weights. Here both are one file.
 
     Args:
         run: `experiments.runs.Run`.
@@ -49,17 +50,18 @@ class SaveBestAndLast(keras.callbacks.Callback):
                 self.model.save(partial)
         with atomic_path(self.run.last_state) as partial:
             self.model.save_weights(partial)
+            with h5py.File(partial, "r+") as file:
+                file.attrs["epochs"] = epoch + 1
 
 
-def train(experiment, run, settings, dataset, verbose="auto"):
+def train(experiment, run, settings, dataset):
     """Train a run to its end, from its last whole epoch where there is one.
 
     Args:
         experiment: `experiments.Experiment`.
-        run: `experiments.runs.Run`; its folder exists and config.json is written.
+        run: `experiments.runs.Run`; started.
         settings: `experiments.runs.Settings`.
         dataset: `data_prep.distorted_set.DistortedSet`.
-        verbose: as in `keras.Model.fit`.
 
     Returns:
         The contents of metrics.json.
@@ -75,7 +77,7 @@ def train(experiment, run, settings, dataset, verbose="auto"):
     make_reproducible(settings)
     steps_per_epoch = len(training.images) // settings.batch_size
     model = compile_model(experiment, settings, dataset, steps_per_epoch * settings.epochs)
-    first_epoch = _restore(model, run, steps_per_epoch)
+    first_epoch = _restore(model, run)
     best = max((row[MONITOR] for row in _trim_history(run, first_epoch)), default=-np.inf)
     jitter = Jitter(experiment.jitter, training.images.shape[1:])
     print(
@@ -89,7 +91,8 @@ def train(experiment, run, settings, dataset, verbose="auto"):
         validation_batch_size=1000,
         initial_epoch=first_epoch,
         epochs=settings.epochs,
-        verbose=verbose,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
         callbacks=[
             EpochSeconds(),
             keras.callbacks.CSVLogger(run.history, append=True),
@@ -121,17 +124,18 @@ def compile_model(experiment, settings, dataset, total_steps):
     return model
 
 
-def _restore(model, run, steps_per_epoch):
+def _restore(model, run):
     """Load the last whole epoch, if there is one; the number of epochs done."""
     if not run.last_state.exists():
         return 0
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(run.last_state)
+        with h5py.File(run.last_state) as file:
+            return int(file.attrs["epochs"])
     except Exception as error:  # h5py and Keras each have their own
         reason = str(error).splitlines()[0]
         raise UserError(f"expected the state of this run in {run.last_state} ({reason})") from None
-    return int(model.optimizer.iterations) // steps_per_epoch
 
 
 def _trim_history(run, epochs):

@@ -19,7 +19,8 @@ def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", 
     from the right (towards the next pixel), so it does not vanish there.
 
     Args:
-        images: (N, H, W, C), any number of channels. Integer images are read as float32.
+        images: (N, H, W, C), any number of channels, fewer than 2^31 pixels a batch. Integer images
+            are read as float32.
         coordinates: (N, H', W', 2), floating. Half precision is refused rather than read off by
             up to a pixel.
         interpolation: "bilinear".
