@@ -50,7 +50,7 @@ def main():
 
     runs = find_runs(arguments.runs_dir, experiment)
     folder = writable_folder(arguments.out or default_folder(experiment.name))
-    dataset = load_dataset(dataset_path(arguments.runs_dir, experiment.name), experiment.name)
+    dataset = load_dataset(dataset_path(arguments.runs_dir, experiment.name), experiment)
     sweeps = make_sweeps(dataset)
     evaluated = []
     for run, settings in runs:

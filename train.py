@@ -4,8 +4,10 @@ from pathlib import Path
 
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import writable_folder
-from experiments import EXPERIMENTS
+from experiments import EXPERIMENTS, environment
+from experiments.data import DATA_SEED, dataset_path, ensure_dataset
 from experiments.quiet import import_keras
+from experiments.runs import Settings, prepare, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -47,12 +49,8 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def settings_of(arguments):
+def settings_of(arguments, experiment):
     """The settings of each run that the command line asks for."""
-    from experiments.data import DATA_SEED
-    from experiments.runs import Settings
-
-    experiment = EXPERIMENTS[arguments.experiment]
     models = arguments.models or experiment.models
     for model in models:
         if model not in experiment.models:
@@ -83,27 +81,19 @@ def settings_of(arguments):
 def main():
     """Make the data, then train model after model."""
     arguments = parse_arguments()
-    runs = settings_of(arguments)
+    experiment = EXPERIMENTS[arguments.experiment]
     writable_folder(arguments.runs_dir)
-    from experiments.data import dataset_path, ensure_dataset
-    from experiments.runs import prepare, run_of
-
-    pending = [
-        (run, settings)
-        for settings in runs
-        for run in [run_of(arguments.runs_dir, settings.experiment, settings.model, settings.seed)]
-        if prepare(run, settings, arguments.resume, arguments.overwrite)
-    ]
+    pending = []
+    for settings in settings_of(arguments, experiment):
+        run = run_of(arguments.runs_dir, settings)
+        if prepare(run, settings, arguments.resume, arguments.overwrite):
+            pending.append((run, settings))
     if not pending:
         return
     # Made before TensorFlow starts its threads, so that the workers can be forked.
-    dataset = ensure_dataset(
-        dataset_path(arguments.runs_dir, arguments.experiment),
-        arguments.experiment,
-        arguments.data_dir,
-    )
+    path = dataset_path(arguments.runs_dir, experiment.name)
+    dataset = ensure_dataset(path, experiment, arguments.data_dir)
     import_keras()
-    from experiments import environment
     from experiments.training import train
 
     described = environment.describe()
@@ -111,14 +101,12 @@ def main():
     print(f"Training on {described['device']} ({versions})")
     for run, settings in pending:
         run.start(settings, described)
-        metrics = train(EXPERIMENTS[arguments.experiment], run, settings, dataset)
-        accuracies = ", ".join(
-            f"{name} {100 * a:.2f} %" for name, a in metrics["test_accuracy"].items()
+        metrics = train(experiment, run, settings, dataset)
+        accuracy = ", ".join(
+            f"{name} {100 * share:.2f} %" for name, share in metrics["test_accuracy"].items()
         )
-        print(
-            f"{settings.model}: best epoch {metrics['best_epoch']}, test accuracy {accuracies} "
-            f"-> {run.folder}"
-        )
+        print(f"{settings.model}: epoch {metrics['best_epoch']}, test accuracy {accuracy}")
+        print(run.folder)
 
 
 if __name__ == "__main__":

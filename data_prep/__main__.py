@@ -23,6 +23,12 @@ def parse_arguments():
         "--workers", type=int, default=default_workers(), help="processes (default: %(default)s)"
     )
     parser.add_argument(
+        "--copies",
+        type=int,
+        default=1,
+        help="how often each training image is distorted (default: %(default)s)",
+    )
+    parser.add_argument(
         "--data-dir",
         metavar="DIR",
         help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
@@ -38,13 +44,13 @@ def main():
     arguments = parse_arguments()
     if arguments.out.suffix != ".npz" or arguments.out.is_dir():
         raise UserError(f"expected --out to name an .npz file, got {arguments.out}")
-    if arguments.seed < 0 or arguments.workers < 1:
-        raise UserError(
-            f"expected --seed >= 0 and --workers >= 1, got {arguments.seed} and {arguments.workers}"
-        )
+    for name, least in (("seed", 0), ("workers", 1), ("copies", 1)):
+        value = getattr(arguments, name)
+        if value < least:
+            raise UserError(f"expected --{name} of at least {least}, got {value}")
     writable_folder(arguments.out.parent)
     dataset = make_distorted_set(
-        arguments.set, arguments.seed, data_dir=arguments.data_dir, workers=arguments.workers
+        arguments.set, arguments.seed, arguments.data_dir, arguments.workers, arguments.copies
     )
     save(dataset, arguments.out)
     counts = (

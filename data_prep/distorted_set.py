@@ -12,11 +12,11 @@ from data_prep.files import atomic_path
 from data_prep.recipes import RECIPES
 from data_prep.sources import load_source
 
-# name of the set -> (source, recipe, distorted copies of each training image)
+# name of the set -> (source, recipe)
 SETS = {
-    "distorted-mnist": ("mnist", "post", 1),
-    "distorted-mnist-strong": ("mnist", "strong", 1),
-    "distorted-digits": ("digits", "post", 4),
+    "distorted-mnist": ("mnist", "post"),
+    "distorted-mnist-strong": ("mnist", "strong"),
+    "distorted-digits": ("digits", "post"),
 }
 _ARRAYS = {"originals": 4, "labels": 1, "distorted": 4, "distortion": 1}
 
@@ -57,9 +57,9 @@ class DistortedSet:
         return list(self.parameters["recipe"])
 
 
-def expected_parameters(name, seed):
-    """What a set of that name and seed is made from, as plain data."""
-    source, recipe, copies = SETS[name]
+def expected_parameters(name, seed, copies):
+    """What a set is made from, as plain data."""
+    source, recipe = SETS[name]
     parameters = {
         "set": name,
         "source": source,
@@ -70,7 +70,7 @@ def expected_parameters(name, seed):
     return json.loads(json.dumps(parameters))
 
 
-def make_distorted_set(name, seed, data_dir=None, workers=1, progress=True):
+def make_distorted_set(name, seed, data_dir=None, workers=1, copies=1, progress=True):
     """Make the set of that name; see `SETS`.
 
     Args:
@@ -78,6 +78,7 @@ def make_distorted_set(name, seed, data_dir=None, workers=1, progress=True):
         seed: integer; the same seed gives the same bytes, whatever the number of workers.
         data_dir: see `data_prep.sources.load_source`.
         workers: processes that distort.
+        copies: how often each training image is distorted; test images are distorted once.
         progress: show a progress bar.
 
     Returns:
@@ -86,10 +87,10 @@ def make_distorted_set(name, seed, data_dir=None, workers=1, progress=True):
     Raises:
         UserError: the source cannot be found or read.
     """
-    source_name, recipe, train_copies = SETS[name]
+    source_name, recipe = SETS[name]
     source = load_source(source_name, data_dir)
 
-    train_images = np.tile(source.train_images, (train_copies, 1, 1, 1))
+    train_images = np.tile(source.train_images, (copies, 1, 1, 1))
     distorted, distortion = distort(
         np.concatenate([train_images, source.test_images]),
         RECIPES[recipe],
@@ -101,7 +102,7 @@ def make_distorted_set(name, seed, data_dir=None, workers=1, progress=True):
     return DistortedSet(
         Split(source.train_images, source.train_labels, distorted[train], distortion[train]),
         Split(source.test_images, source.test_labels, distorted[test], distortion[test]),
-        expected_parameters(name, seed),
+        expected_parameters(name, seed, copies),
     )
 
 

@@ -35,6 +35,8 @@ class Experiment:
         jitter: ranges of the random moves of training images; see `experiments.jitter.Jitter`.
         validation: how many original training images, with their distorted copies, choose the
             epoch.
+        copies: how many distorted copies of each training image there are; an epoch shows every
+            original and one of its copies, drawn at random.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
     """
@@ -48,5 +50,6 @@ class Experiment:
     learning_rate: float
     jitter: JitterRanges
     validation: int
+    copies: int
     published: dict[str, dict[str, float]]
     source: str

@@ -9,13 +9,13 @@ from experiments.data import as_input
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """An endless stream of full batches, in a fresh order every epoch.
+    """An endless stream of full batches: every epoch all originals and one copy of each, shuffled.
 
     Batch number i is a pure function of the seed and i, so a resumed run sees what the unbroken one
     saw; Keras's hooks at an epoch's end come after it has begun to read the next one.
 
     Args:
-        data: `experiments.data.Labelled`.
+        data: `experiments.data.WithCopies`.
         batch_size: images a batch; what is left over at the end of an epoch waits for another one.
         seed: integer.
         first_epoch: number of the epoch that batch 0 belongs to.
@@ -26,7 +26,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         super().__init__()
         self.data, self.batch_size, self.seed = data, batch_size, seed
         self.first_epoch, self.jitter = first_epoch, jitter
-        self.steps_per_epoch = len(data.images) // batch_size
+        self.steps_per_epoch = images_per_epoch(data) // batch_size
         self._order = functools.lru_cache(maxsize=1)(self._shuffled)
 
     @property
@@ -40,7 +40,16 @@ class ShuffledBatches(keras.utils.PyDataset):
         images = as_input(self.data.images[batch])
         if self.jitter:
             images = self.jitter(images, np.random.default_rng((self.seed, epoch, step)))
-        return images, self.data.labels[batch]
+        return images, self.data.label(batch)
 
     def _shuffled(self, epoch):
-        return np.random.default_rng((self.seed, epoch)).permutation(len(self.data.images))
+        rng = np.random.default_rng((self.seed, epoch))
+        originals = np.arange(len(self.data.labels))
+        copies = len(self.data.images) // len(originals) - 1
+        chosen = originals + len(originals) * rng.integers(1, copies + 1, len(originals))
+        return rng.permutation(np.concatenate([originals, chosen]))
+
+
+def images_per_epoch(data):
+    """Every original and one copy of it."""
+    return 2 * len(data.labels)

@@ -14,11 +14,20 @@ DATA_SEED = 42
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Images (N, H, W, C) uint8 with labels (N,)."""
+class WithCopies:
+    """Originals followed by copy after copy of all of them.
+
+    Attributes:
+        images: (M * N, H, W, C) uint8; number i shows original i modulo N.
+        labels: (N,), of the originals.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+
+    def label(self, number):
+        """Labels of the images of those numbers."""
+        return self.labels[number % len(self.labels)]
 
 
 def dataset_path(runs_dir, name):
@@ -26,48 +35,56 @@ def dataset_path(runs_dir, name):
     return Path(runs_dir) / name / "data.npz"
 
 
-def load_dataset(path, name):
+def load_dataset(path, experiment):
     """The experiment's own data set.
 
     Raises:
         UserError: no file, a damaged one, or the data of another experiment.
     """
     dataset = load(path)
-    if dataset.parameters != expected_parameters(name, DATA_SEED):
-        raise UserError(
-            f"expected the data set {name} of seed {DATA_SEED} at {path}, "
-            f"got {dataset.parameters.get('set')} of seed {dataset.parameters.get('seed')}"
-        )
+    expected = expected_parameters(experiment.name, DATA_SEED, experiment.copies)
+    different = [
+        f"{key}={dataset.parameters.get(key)} instead of {expected[key]}"
+        for key in expected
+        if dataset.parameters.get(key) != expected[key]
+    ]
+    if different:
+        raise UserError(f"expected the data of {experiment.name} at {path}: {'; '.join(different)}")
     return dataset
 
 
-def ensure_dataset(path, name, data_dir=None):
+def ensure_dataset(path, experiment, data_dir=None):
     """The experiment's data set, made on first use with a progress bar and kept."""
     if not path.exists():
-        dataset = make_distorted_set(name, DATA_SEED, data_dir, workers=default_workers())
+        dataset = make_distorted_set(
+            experiment.name, DATA_SEED, data_dir, default_workers(), experiment.copies
+        )
         writable_folder(path.parent)
         save(dataset, path)
-    return load_dataset(path, name)
+    return load_dataset(path, experiment)
 
 
 def training_parts(split, validation):
-    """Training and validation images, originals mixed with distorted copies.
+    """Training and validation images, originals followed by copy after copy.
 
     The last `validation` originals and every distorted copy of them are held out, so no digit is
     seen in both parts.
 
     Returns:
-        (training, validation), two `Labelled`.
+        (training, validation), two `WithCopies`.
+
+    Raises:
+        UserError: nothing would be left to train on.
     """
     count = len(split.originals)
     if not 0 < validation < count:
         raise UserError(f"expected 1 to {count - 1} validation images, got {validation}")
-    number = np.concatenate([np.arange(count), np.arange(len(split.distorted)) % count])
+    number = np.arange(count + len(split.distorted)) % count
     images = np.concatenate([split.originals, split.distorted])
-    labels = np.concatenate([split.labels, split.distorted_labels])
     held_out = number >= count - validation
-    return Labelled(images[~held_out], labels[~held_out]), Labelled(
-        images[held_out], labels[held_out]
+    return (
+        WithCopies(images[~held_out], split.labels[:-validation]),
+        WithCopies(images[held_out], split.labels[-validation:]),
     )
 
 

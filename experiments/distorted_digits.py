@@ -8,11 +8,12 @@ EXPERIMENT = Experiment(
     title="scikit-learn's digits mixed with their distorted copies",
     models=("cnn", "stn-cnn"),
     build_model=build_model,
-    epochs=30,
+    epochs=60,
     batch_size=64,
     learning_rate=2e-3,
     jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
     validation=137,
+    copies=8,
     published={},
     source="",
 )

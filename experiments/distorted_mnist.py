@@ -26,6 +26,7 @@ EXPERIMENT = Experiment(
     learning_rate=2e-3,
     jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
     validation=5000,
+    copies=5,
     published={
         "dense": {"original": 97.67, "distorted": 83.88},
         "cnn": {"original": 98.72, "distorted": 93.67},

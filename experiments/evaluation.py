@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep.distortions import apply_family
 from data_prep.errors import UserError
-from experiments.data import DATA_SEED, Labelled, as_input
+from experiments.data import DATA_SEED, as_input
 from experiments.runs import Run, read_json
 
 BATCH_SIZE = 500
@@ -121,10 +121,10 @@ def test_sets(dataset):
 
 
 def make_sweeps(dataset):
-    """Axis label -> `Labelled` test images distorted by each of its values in turn."""
+    """Axis label -> (images, labels): test images distorted by each of its values in turn."""
     images, labels = dataset.test.originals[:SWEEP_IMAGES], dataset.test.labels[:SWEEP_IMAGES]
     return {
-        label: Labelled(
+        label: (
             np.concatenate([apply_family(images, arguments(value), DATA_SEED) for value in values]),
             np.tile(labels, len(values)),
         )
@@ -177,7 +177,8 @@ def _predict(model, images):
 
 
 def _accuracy_by_value(model, swept, values):
-    right = _predict(model, as_input(swept.images)) == swept.labels
+    images, labels = swept
+    right = _predict(model, as_input(images)) == labels
     return [float(accuracy) for accuracy in right.reshape(values, -1).mean(1)]
 
 

@@ -41,7 +41,7 @@ class Run:
 
     @property
     def best_model(self):
-        """The model of the epoch with the best validation accuracy."""
+        """The model of the epoch with the lowest validation loss."""
         return self.folder / "model.keras"
 
     @property
@@ -84,9 +84,9 @@ class Run:
             raise UserError(f"expected numbers in every column of {self.history}") from None
 
 
-def run_of(runs_dir, experiment, model, seed):
-    """The run of that experiment, model and seed."""
-    return Run(Path(runs_dir) / experiment / model / f"seed-{seed}")
+def run_of(runs_dir, settings):
+    """The run of these settings' experiment, model and seed."""
+    return Run(Path(runs_dir) / settings.experiment / settings.model / f"seed-{settings.seed}")
 
 
 def read_json(path, key):

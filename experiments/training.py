@@ -11,11 +11,11 @@ import numpy as np
 from data_prep.errors import UserError
 from data_prep.files import atomic_path, write_json
 from experiments import environment
-from experiments.batches import ShuffledBatches
+from experiments.batches import ShuffledBatches, images_per_epoch
 from experiments.data import as_input, training_parts
 from experiments.jitter import Jitter
 
-MONITOR = "val_accuracy"
+MONITOR = "val_loss"
 
 
 class EpochSeconds(keras.callbacks.Callback):
@@ -36,7 +36,7 @@ class SaveBestAndLast(keras.callbacks.Callback):
 
     Args:
         run: `experiments.runs.Run`.
-        best: best validation accuracy so far.
+        best: lowest validation loss so far.
     """
 
     def __init__(self, run, best):
@@ -44,7 +44,7 @@ class SaveBestAndLast(keras.callbacks.Callback):
         self.run, self.best = run, best
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs[MONITOR] > self.best:
+        if logs[MONITOR] < self.best:
             self.best = logs[MONITOR]
             with atomic_path(self.run.best_model) as partial:
                 self.model.save(partial)
@@ -70,15 +70,18 @@ def train(experiment, run, settings, dataset):
         UserError: settings that do not fit the data.
     """
     training, validation = training_parts(dataset.train, experiment.validation)
-    if settings.batch_size > len(training.images):
-        raise UserError(
-            f"expected --batch-size of at most {len(training.images)}, got {settings.batch_size}"
-        )
+    available = images_per_epoch(training)
+    if settings.batch_size > available:
+        raise UserError(f"expected --batch-size of at most {available}, got {settings.batch_size}")
     make_reproducible(settings)
-    steps_per_epoch = len(training.images) // settings.batch_size
+    steps_per_epoch = available // settings.batch_size
     model = compile_model(experiment, settings, dataset, steps_per_epoch * settings.epochs)
     first_epoch = _restore(model, run)
-    best = max((row[MONITOR] for row in _trim_history(run, first_epoch)), default=-np.inf)
+    best = min((row[MONITOR] for row in _trim_history(run, first_epoch)), default=np.inf)
+    validation_data = (
+        as_input(validation.images),
+        validation.label(np.arange(len(validation.images))),
+    )
     jitter = Jitter(experiment.jitter, training.images.shape[1:])
     print(
         f"{settings.model}: {model.count_params():,} parameters, "
@@ -87,7 +90,7 @@ def train(experiment, run, settings, dataset):
     model.fit(
         ShuffledBatches(training, settings.batch_size, settings.seed, first_epoch, jitter),
         steps_per_epoch=steps_per_epoch,
-        validation_data=(as_input(validation.images), validation.labels),
+        validation_data=validation_data,
         validation_batch_size=1000,
         initial_epoch=first_epoch,
         epochs=settings.epochs,
@@ -154,12 +157,13 @@ def _finish(run, dataset):
     """Measure the best model on the test sets and write metrics.json."""
     model = keras.models.load_model(run.best_model)
     rows = run.read_history()
-    best = max(rows, key=lambda row: row[MONITOR])
+    best = min(rows, key=lambda row: row[MONITOR])
     test = dataset.test
     metrics = {
         "best_epoch": int(best["epoch"]) + 1,
         "epochs": len(rows),
-        "validation_accuracy": best[MONITOR],
+        "validation_loss": best["val_loss"],
+        "validation_accuracy": best["val_accuracy"],
         "test_accuracy": {
             "original": _accuracy(model, test.originals, test.labels),
             "distorted": _accuracy(model, test.distorted, test.distorted_labels),

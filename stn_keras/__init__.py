@@ -2,12 +2,19 @@
 
 from stn_keras import layers, models, ops, transforms
 from stn_keras._version import __version__
-from stn_keras.layers import BilinearSampler, GridGenerator, SpatialTransformer, ThetaRegressor
+from stn_keras.layers import (
+    BilinearSampler,
+    GridGenerator,
+    Sampler,
+    SpatialTransformer,
+    ThetaRegressor,
+)
 from stn_keras.models import with_spatial_transformer
 
 __all__ = [
     "BilinearSampler",
     "GridGenerator",
+    "Sampler",
     "SpatialTransformer",
     "ThetaRegressor",
     "__version__",

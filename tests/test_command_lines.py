@@ -64,7 +64,13 @@ def files_in(folder):
 @pytest.fixture(scope="module")
 def digits():
     """The embedded distorted set."""
-    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, progress=False)
+    copies = EXPERIMENTS[DIGITS].copies
+    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, copies=copies, progress=False)
+
+
+def settings_of(model, experiment=DIGITS, epochs=1):
+    """Settings of a short run."""
+    return Settings(experiment, model, 0, epochs, 64, "float32", DATA_SEED)
 
 
 @pytest.fixture
@@ -73,8 +79,8 @@ def finished_run(tmp_path, digits):
     path = dataset_path(tmp_path, DIGITS)
     path.parent.mkdir()
     distorted_set.save(digits, path)
-    made = run_of(tmp_path, DIGITS, "cnn", 0)
-    made.start(Settings(DIGITS, "cnn", 0, 1, 64, "float32", DATA_SEED), {"device": "none"})
+    made = run_of(tmp_path, settings_of("cnn"))
+    made.start(settings_of("cnn"), {"device": "none"})
     EXPERIMENTS[DIGITS].build_model("cnn", (28, 28, 1), 10).save(made.best_model)
     made.metrics.write_text('{"best_epoch": 1}')
     made.history.write_text("epoch,val_accuracy,seconds\n0,0.1,1.0\n")
@@ -107,6 +113,7 @@ def test_help_names_every_choice(script):
         (("-m", "data_prep", DIGITS), "--out"),
         (("-m", "data_prep", DIGITS, "--out", "x.txt"), ".npz"),
         (("-m", "data_prep", DIGITS, "--out", "x.npz", "--workers", "0"), "--workers"),
+        (("-m", "data_prep", DIGITS, "--out", "x.npz", "--copies", "0"), "--copies"),
         (("-m", "data_prep", DIGITS, "--out", "/proc/nowhere/x.npz"), "/proc/nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -148,14 +155,13 @@ def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, d
         finished_run.best_model.write_bytes(finished_run.best_model.read_bytes()[:5000])
         expected = "expected a saved model"
     elif damage == "other experiment":
-        settings = Settings("distorted-mnist", "cnn", 0, 1, 64, "float32", DATA_SEED)
-        finished_run.start(settings, {})
+        finished_run.start(settings_of("cnn", "distorted-mnist"), {})
         expected = "got distorted-mnist"
     else:
         parameters = {**digits.parameters, "seed": 1}
         other = distorted_set.DistortedSet(digits.train, digits.test, parameters)
         distorted_set.save(other, dataset_path(tmp_path, DIGITS))
-        expected = "of seed 1"
+        expected = "seed=1 instead of 42"
     out = tmp_path / "report"
     assert expected in refused("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", out)
     assert not files_in(out)
@@ -172,7 +178,7 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path):
     code, _, err = run(*train(tmp_path, "--models", "cnn", "--batch-size", "99999"))
     assert code == 2
     assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("train.py: error: expected --batch-size of at most 6500")
+    assert err.splitlines()[-1].startswith("train.py: error: expected --batch-size of at most 2600")
 
 
 def test_an_unfinished_run_is_left_out_of_the_report(tmp_path, finished_run):
@@ -188,7 +194,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     arguments = ("--models", "stn-cnn", "--epochs", "4", "--batch-size", "256")
     code, _, err = run(*train(tmp_path / "unbroken", *arguments))
     assert code == 0, err
-    broken = run_of(tmp_path / "broken", DIGITS, "stn-cnn", 0)
+    broken = run_of(tmp_path / "broken", settings_of("stn-cnn"))
     process = command(*train(tmp_path / "broken", *arguments))
     while not broken.last_state.exists() or len(broken.read_history()) < 2:
         assert process.poll() is None, process.communicate()
@@ -199,8 +205,8 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     assert code == 0, err
     assert "epochs 1 to 4" not in out
 
-    unbroken = run_of(tmp_path / "unbroken", DIGITS, "stn-cnn", 0)
-    for name in ("accuracy", "loss", "val_accuracy"):
+    unbroken = run_of(tmp_path / "unbroken", settings_of("stn-cnn"))
+    for name in ("accuracy", "loss", "val_loss"):
         histories = [[row[name] for row in made.read_history()] for made in (unbroken, broken)]
         assert len(histories[0]) == 4
         assert histories[0] == histories[1]

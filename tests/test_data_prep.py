@@ -99,7 +99,7 @@ def test_a_family_rotates_by_the_angle_it_says(angle):
 
 
 def test_set_is_saved_and_loaded_whole(tmp_path):
-    made = distorted_set.make_distorted_set("distorted-digits", 3, progress=False)
+    made = distorted_set.make_distorted_set("distorted-digits", 3, copies=4, progress=False)
     distorted_set.save(made, tmp_path / "set.npz")
     loaded = distorted_set.load(tmp_path / "set.npz")
     assert loaded.parameters == made.parameters == json.loads(json.dumps(made.parameters))

@@ -28,6 +28,7 @@ def test_public_names():
     assert stn_keras.__all__ == [
         "BilinearSampler",
         "GridGenerator",
+        "Sampler",
         "SpatialTransformer",
         "ThetaRegressor",
         "__version__",
@@ -72,10 +73,11 @@ def test_images_of_any_size_with_a_fixed_output_size(rng):
     [
         {},
         {"output_size": (9, 14), "fill_mode": "nearest", "align_corners": True},
-        {"localization": "model", "fill_value": -1.5},
+        {"localization": "model", "fill_value": -1.5, "interpolation": "bicubic"},
+        {"fill_mode": "reflect", "fill_value": (0.5,), "data_format": "channels_last"},
         {"localization": "layer", "transform": Affine(align_corners=True), "align_corners": True},
     ],
-    ids=["default", "arguments", "model", "layer"],
+    ids=["default", "arguments", "model", "fill", "layer"],
 )
 def test_saved_model_predicts_the_same_bits(rng, tmp_path, arguments):
     localizations = {"model": localization_net, "layer": layers.Flatten}
@@ -89,7 +91,7 @@ def test_saved_model_predicts_the_same_bits(rng, tmp_path, arguments):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
     assert np.abs(before[:, : images.shape[1]]).sum() > 0
     was, now = model.get_layer("transformer"), loaded.get_layer("transformer")
-    for name in ("transform", "output_size", "fill_mode", "fill_value", "align_corners"):
+    for name in set(now.get_config()) - {"localization", "dtype"}:
         assert now.get_config()[name] == was.get_config()[name]
     np.testing.assert_array_equal(now.theta(images), was.theta(images))
 
@@ -171,22 +173,71 @@ def test_mixed_precision_model_trains_saves_and_loads(rng, tmp_path):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
 
 
+def compiled(function):
+    """The function as it is, and in the ways the backend can compile it."""
+    yield function
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        yield tf.function(function)
+        yield tf.function(function, jit_compile=True)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        yield jax.jit(function)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("fill_mode", ["constant", "nearest"])
-def test_odd_coordinates_are_defined_in_eager_graph_and_xla(rng, fill_mode):
-    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+def test_odd_coordinates_are_defined_however_compiled(rng, interpolation, fill_mode):
     images = rng.normal(size=(1, 3, 4, 2)).astype("float32")
     odd = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30], "float32")
     coordinates = np.stack([odd, np.ones(5, "float32")], -1)[None, :, None]
     edges = {"constant": [7.0, 7.0], "nearest": [images[0, 1, -1], images[0, 1, 0]]}[fill_mode]
 
     def read(images, coordinates):
-        return sample(images, coordinates, fill_mode=fill_mode, fill_value=7.0)
+        return sample(images, coordinates, interpolation, fill_mode, fill_value=7.0)
 
-    for function in (read, tf.function(read), tf.function(read, jit_compile=True)):
-        values = ops.convert_to_numpy(function(images, coordinates))[0, :, 0]
-        assert np.isnan(values[0]).all()
+    for function in compiled(read):
+        values = ops.convert_to_numpy(function(ops.array(images), ops.array(coordinates)))
+        assert np.isnan(values[0, 0]).all()
         for index, edge in zip((1, 2, 3, 4), edges * 2, strict=True):
-            np.testing.assert_array_equal(values[index], np.broadcast_to(edge, 2))
+            np.testing.assert_array_equal(values[0, index, 0], np.broadcast_to(edge, 2))
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest", "reflect", "mirror", "wrap"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_compiling_changes_nothing(rng, fill_mode, interpolation):
+    images = rng.normal(size=(2, 5, 7, 3)).astype("float32")
+    coordinates = rng.uniform(-20, 25, size=(2, 4, 6, 2)).astype("float32")
+    first, *others = (
+        ops.convert_to_numpy(function(ops.array(images), ops.array(coordinates)))
+        for function in compiled(lambda i, c: sample(i, c, interpolation, fill_mode))
+    )
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-5)
+
+
+@pytest.mark.parametrize("output_size", [None, (5, 9)])
+def test_channels_first_is_channels_last_transposed(rng, output_size):
+    images = rng.normal(size=(2, 8, 6, 3)).astype("float32")
+    theta = Affine().identity + rng.normal(0, 0.2, (2, 6)).astype("float32")
+    last = SpatialTransformer(
+        layers.Flatten(), output_size=output_size, data_format="channels_last"
+    )
+    first = SpatialTransformer(
+        layers.Flatten(), output_size=output_size, data_format="channels_first"
+    )
+    expected = ops.convert_to_numpy(last.warp(ops.array(images), theta)).transpose(0, 3, 1, 2)
+    transposed = images.transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(first.warp(ops.array(transposed), theta)), expected
+    )
+    height, width = output_size or (8, 6)
+    assert first.compute_output_shape((None, 3, 8, 6)) == (None, 3, height, width)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(first(transposed)).shape, (2, 3, height, width)
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +268,14 @@ def test_empty_batch_and_single_pixels():
     [
         (
             lambda: SpatialTransformer(fill_mode="zeros"),
-            r"Expected one of \{'constant', 'nearest'\}",
+            "one of {'constant', ",
+        ),
+        (lambda: SpatialTransformer(fill_value="white"), "a number or one per channel"),
+        (lambda: SpatialTransformer(interpolation="cubic"), "'bicubic'"),
+        (lambda: SpatialTransformer(data_format="NCHW"), "'channels_first'"),
+        (
+            lambda: sample(np.zeros((1, 4, 4, 3)), np.zeros((1, 2, 2, 2)), fill_value=(1, 2)),
+            r"one per channel \(3\)",
         ),
         (lambda: SpatialTransformer(transform="spline"), "Expected one of {'affine'}"),
         (lambda: SpatialTransformer(output_size=(0, 4)), "positive integers"),
@@ -237,7 +295,7 @@ def test_empty_batch_and_single_pixels():
             "bilinear",
         ),
         (lambda: sample(np.zeros((4, 4, 1)), np.zeros((1, 2, 2, 2))), r"images.shape=\(4, 4, 1\)"),
-        (lambda: sample(np.zeros((2, 4, 4, 1)), np.zeros((3, 2, 2, 2))), "as many images"),
+        (lambda: sample(np.zeros((2, 4, 4, 1)), np.zeros((3, 2, 2, 2))), "one per coordinate grid"),
         (
             lambda: sample(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 2), "float16")),
             "coordinates.dtype=float16",

@@ -1,8 +1,8 @@
 """Keras layers."""
 
 from stn_keras.layers.grid_generator import GridGenerator
-from stn_keras.layers.sampler import BilinearSampler
+from stn_keras.layers.sampler import BilinearSampler, Sampler
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.layers.theta_regressor import ThetaRegressor
 
-__all__ = ["BilinearSampler", "GridGenerator", "SpatialTransformer", "ThetaRegressor"]
+__all__ = ["BilinearSampler", "GridGenerator", "Sampler", "SpatialTransformer", "ThetaRegressor"]

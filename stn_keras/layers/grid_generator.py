@@ -3,7 +3,7 @@
 import keras
 
 from stn_keras import transforms
-from stn_keras._checks import check_size
+from stn_keras._arguments import check_size
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -31,8 +31,8 @@ class GridGenerator(keras.layers.Layer):
 
     Example:
         >>> grid = GridGenerator(output_size=(14, 14), input_size=(28, 28))
-        >>> grid(keras.ops.array([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]])).shape
-        TensorShape([1, 14, 14, 2])
+        >>> tuple(grid(keras.ops.array([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]])).shape)
+        (1, 14, 14, 2)
     """
 
     def __init__(

@@ -1,49 +1,113 @@
-"""Bilinear sampling, as a layer."""
+"""Sampling, as layers."""
 
 import keras
+from keras import ops
 
-from stn_keras._checks import check_choice
-from stn_keras.ops.sampling import FILL_MODES, sample
+from stn_keras._arguments import check_choice, check_fill_value
+from stn_keras.ops.kernels import INTERPOLATIONS
+from stn_keras.ops.outside import FILL_MODES
+from stn_keras.ops.sampling import sample
+
+DATA_FORMATS = ("channels_last", "channels_first")
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
-class BilinearSampler(keras.layers.Layer):
+class Sampler(keras.layers.Layer):
     """Reads images at the coordinates of a grid: `sampler(images, coordinates)`.
 
     Convention: coordinates are (x, y) in pixels of the input; see `stn_keras.ops.sample`. They are
     never cast to half precision, whatever the mixed-precision policy.
 
     Args:
-        fill_mode: what is read outside the image: "constant" or "nearest".
-        fill_value: the number read outside when `fill_mode="constant"`.
+        interpolation: "nearest", "bilinear" or "bicubic".
+        fill_mode: what is read outside the image: "constant", "nearest", "reflect", "mirror" or
+            "wrap".
+        fill_value: what "constant" reads outside: a number, or one for each channel.
+        data_format: "channels_last" or "channels_first"; None: Keras's setting.
 
-    Input shape: images (N, H, W, C) and coordinates (N, H', W', 2).
+    Input shape: images (N, H, W, C), or (N, C, H, W) with "channels_first"; N may be 1 for many
+        grids. Coordinates (N, H', W', 2).
 
-    Output shape: (N, H', W', C), in the dtype of the images.
+    Output shape: (N, H', W', C) or (N, C, H', W'), in the dtype of the images.
 
     Raises:
-        ValueError: unknown `fill_mode`.
+        ValueError: an unknown name, or a `fill_value` that is no number.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.3.
 
     Example:
         >>> import numpy as np
-        >>> sampler = BilinearSampler(fill_mode="nearest")
-        >>> sampler(np.ones((1, 4, 4, 3), "float32"), np.zeros((1, 2, 2, 2), "float32")).shape
-        TensorShape([1, 2, 2, 3])
+        >>> sampler = Sampler("bicubic", fill_mode="reflect")
+        >>> images, coordinates = np.ones((1, 4, 4, 3)), np.zeros((1, 2, 2, 2), "float32")
+        >>> tuple(sampler(images, coordinates).shape)
+        (1, 2, 2, 3)
     """
 
-    def __init__(self, fill_mode="constant", fill_value=0.0, **kwargs):
+    def __init__(
+        self,
+        interpolation="bilinear",
+        fill_mode="constant",
+        fill_value=0.0,
+        data_format=None,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)
+        self.interpolation = check_choice("interpolation", interpolation, INTERPOLATIONS)
         self.fill_mode = check_choice("fill_mode", fill_mode, FILL_MODES)
-        self.fill_value = float(fill_value)
+        self.fill_value = check_fill_value(fill_value)
+        data_format = data_format or keras.config.image_data_format()
+        self.data_format = check_choice("data_format", data_format, DATA_FORMATS)
 
     def call(self, images, coordinates):
-        return sample(images, coordinates, fill_mode=self.fill_mode, fill_value=self.fill_value)
+        channels_first = self.data_format == "channels_first"
+        if channels_first:
+            images = ops.transpose(images, (0, 2, 3, 1))
+        sampled = sample(images, coordinates, self.interpolation, self.fill_mode, self.fill_value)
+        return ops.transpose(sampled, (0, 3, 1, 2)) if channels_first else sampled
 
     def compute_output_shape(self, images_shape, coordinates_shape):
-        return (*coordinates_shape[:3], images_shape[-1])
+        batch, height, width, _ = coordinates_shape
+        if self.data_format == "channels_first":
+            return (batch, images_shape[1], height, width)
+        return (batch, height, width, images_shape[3])
 
     def get_config(self):
-        return {**super().get_config(), "fill_mode": self.fill_mode, "fill_value": self.fill_value}
+        return {
+            **super().get_config(),
+            "interpolation": self.interpolation,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "data_format": self.data_format,
+        }
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class BilinearSampler(Sampler):
+    """The `Sampler` of the paper: bilinear interpolation.
+
+    Convention: as `Sampler`.
+
+    Args:
+        fill_mode: as in `Sampler`.
+        fill_value: as in `Sampler`.
+        data_format: as in `Sampler`.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), equation 5.
+
+    Example:
+        >>> import numpy as np
+        >>> sampler = BilinearSampler(fill_mode="nearest")
+        >>> images, coordinates = np.ones((1, 4, 4, 3)), np.zeros((1, 2, 2, 2), "float32")
+        >>> tuple(sampler(images, coordinates).shape)
+        (1, 2, 2, 3)
+    """
+
+    def __init__(self, fill_mode="constant", fill_value=0.0, data_format=None, **kwargs):
+        super().__init__("bilinear", fill_mode, fill_value, data_format, **kwargs)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["interpolation"]
+        return config

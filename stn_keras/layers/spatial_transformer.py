@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._checks import check_size
-from stn_keras.layers.sampler import BilinearSampler
+from stn_keras._arguments import check_size
+from stn_keras.layers.sampler import Sampler
 from stn_keras.layers.theta_regressor import ThetaRegressor
 
 
@@ -24,15 +24,20 @@ class SpatialTransformer(keras.layers.Layer):
         localization: Keras layer or model from images to features, or None for a small default.
         transform: "affine", or a `stn_keras.transforms.Transform`.
         output_size: (height, width) of the output, one integer for a square; None: the input's.
-        fill_mode: what is read outside the image: "constant" or "nearest".
-        fill_value: the number read outside when `fill_mode="constant"`. Use the background's value:
-            a fill of 0 on normalized images draws an edge that the transformer learns to avoid.
+        fill_mode: what is read outside the image: "constant", "nearest", "reflect", "mirror" or
+            "wrap"; see `stn_keras.ops.sample`.
+        fill_value: what "constant" reads outside: a number, or one for each channel. Use the
+            background's value: a fill of 0 on normalized images draws an edge that the transformer
+            learns to avoid.
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centres.
+        interpolation: "nearest" (theta then gets no gradient), "bilinear" or "bicubic".
+        data_format: "channels_last" or "channels_first"; None: Keras's setting. The localization
+            network is given the images as they come.
 
-    Input shape: (N, H, W, C).
+    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first".
 
-    Output shape: (N, H', W', C).
+    Output shape: (N, H', W', C), or (N, C, H', W').
 
     Raises:
         ValueError: an unknown name, or a size that is not two positive integers.
@@ -56,6 +61,8 @@ class SpatialTransformer(keras.layers.Layer):
         fill_mode="constant",
         fill_value=0.0,
         align_corners=False,
+        interpolation="bilinear",
+        data_format=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,14 +76,19 @@ class SpatialTransformer(keras.layers.Layer):
         self._default_localization = localization is None
         self.localization = default_localization() if localization is None else localization
         self.regressor = ThetaRegressor(self.transform, name="theta")
-        self.sampler = BilinearSampler(
-            fill_mode, fill_value, dtype=self.dtype_policy, name="sampler"
+        self.sampler = Sampler(
+            interpolation,
+            fill_mode,
+            fill_value,
+            data_format,
+            dtype=self.dtype_policy,
+            name="sampler",
         )
 
     def build(self, images_shape):
         if len(images_shape) != 4:
             raise ValueError(f"Expected images (N, H, W, C). Received: shape={tuple(images_shape)}")
-        if self.output_size is None and None in images_shape[1:3]:
+        if self.output_size is None and None in self._size_of(images_shape):
             raise ValueError(
                 "Expected `output_size` for images whose size is known only at run time. "
                 f"Received: output_size=None, shape={tuple(images_shape)}"
@@ -98,10 +110,10 @@ class SpatialTransformer(keras.layers.Layer):
         return self.regressor(self.localization(images, training=training))
 
     def warp(self, images, theta):
-        """Reads images (N, H, W, C) where theta (N, P) says -> (N, H', W', C)."""
-        input_size = tuple(images.shape[1:3])
+        """The images, in the layer's data format, read where theta (N, P) says."""
+        input_size = self._size_of(images.shape)
         if None in input_size:
-            input_size = ops.shape(images)[1:3]
+            input_size = self._size_of(ops.shape(images))
         output_size = self.output_size or input_size
         return self.sampler(
             images, self.transform.source_coordinates(theta, output_size, input_size)
@@ -111,8 +123,12 @@ class SpatialTransformer(keras.layers.Layer):
         return self.warp(images, self.theta(images, training=training))
 
     def compute_output_shape(self, images_shape):
-        batch, height, width, channels = images_shape
-        return (batch, *(self.output_size or (height, width)), channels)
+        output_size = self.output_size or self._size_of(images_shape)
+        return self.sampler.compute_output_shape(images_shape, (images_shape[0], *output_size, 2))
+
+    def _size_of(self, images_shape):
+        first = 2 if self.sampler.data_format == "channels_first" else 1
+        return tuple(images_shape[first : first + 2])
 
     def get_config(self):
         localization = None if self._default_localization else self.localization
@@ -124,6 +140,8 @@ class SpatialTransformer(keras.layers.Layer):
             "fill_mode": self.sampler.fill_mode,
             "fill_value": self.sampler.fill_value,
             "align_corners": self.transform.align_corners,
+            "interpolation": self.sampler.interpolation,
+            "data_format": self.sampler.data_format,
         }
 
     @classmethod

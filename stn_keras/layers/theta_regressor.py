@@ -30,7 +30,7 @@ class ThetaRegressor(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> ThetaRegressor()(np.ones((1, 8), "float32")).numpy()
+        >>> keras.ops.convert_to_numpy(ThetaRegressor()(np.ones((1, 8), "float32")))
         array([[1., 0., 0., 0., 1., 0.]], dtype=float32)
     """
 

@@ -3,11 +3,10 @@
 import keras
 from keras import ops
 
-from stn_keras._checks import check_choice
+from stn_keras._arguments import check_choice, widest_float
 from stn_keras.ops.gather import gather_rows
-
-INTERPOLATIONS = ("bilinear",)
-FILL_MODES = ("constant", "nearest")
+from stn_keras.ops.kernels import INTERPOLATIONS, interpolate, taps
+from stn_keras.ops.outside import FILL_MODES, clip_far, extend, source_index
 
 
 def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", fill_value=0.0):
@@ -15,30 +14,36 @@ def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", 
 
     Convention: pull resampling. `coordinates[n, i, j]` is the place (x, y), in pixels of the input,
     that output pixel (i, j) is read from; (0, 0) is the centre of the top left pixel. At whole
-    pixels the output equals the input bit for bit, and the derivative to the coordinates is the one
-    from the right (towards the next pixel), so it does not vanish there.
+    pixels the output equals the input bit for bit, and the derivative of "bilinear" to the
+    coordinates is the one from the right (towards the next pixel), so it does not vanish there.
 
     Args:
-        images: (N, H, W, C), any number of channels, fewer than 2^31 pixels a batch. Integer images
-            are read as float32.
-        coordinates: (N, H', W', 2), floating. Half precision is refused rather than read off by
-            up to a pixel.
-        interpolation: "bilinear".
-        fill_mode: what is read outside the image. "constant": `fill_value`, each neighbour by
-            itself, so the border blends over one pixel (scipy's "grid-constant"). "nearest": the
-            nearest pixel of the image.
-        fill_value: the number read outside the image when `fill_mode="constant"`.
+        images: (N, H, W, C), any number of channels, fewer than 2^31 pixels a batch; or
+            (1, H, W, C) to read one image at many grids without copying it. Integer images are
+            read as float32.
+        coordinates: (N, H', W', 2), float32 or float64. Half precision is refused rather than read
+            off by up to a pixel.
+        interpolation: "nearest" (a half goes to the next pixel; no gradient to the coordinates),
+            "bilinear", or "bicubic" (Keys, a = -0.75, as torch).
+        fill_mode: what is read outside an image a b c d, each neighbour by itself:
+            "constant": k k k k | a b c d | k k k k, k being `fill_value` (SciPy's "grid-constant");
+            "nearest": a a a a | a b c d | d d d d;
+            "reflect": d c b a | a b c d | d c b a;
+            "mirror": d c b | a b c d | c b a;
+            "wrap": a b c d | a b c d | a b c d (SciPy's "grid-wrap").
+        fill_value: what "constant" reads outside: a number, or one for each channel.
 
     Returns:
         (N, H', W', C) in the dtype of `images`, or float32 for integer images. A NaN coordinate
-        gives a NaN pixel; an infinite one reads what lies infinitely far outside.
+        gives a NaN pixel. One infinitely far outside reads the fill of "constant" and the border of
+        "nearest"; the three repeating modes take it for 2^22 pixels away.
 
     Raises:
-        ValueError: unknown `interpolation` or `fill_mode`, wrong rank, or half-precision
-        coordinates.
+        ValueError: unknown `interpolation` or `fill_mode`, a `fill_value` of another length, wrong
+            rank or batch, or half-precision coordinates.
 
     Reference:
-        Jaderberg et al. 2015 (arXiv:1506.02025), equation 5.
+        Jaderberg et al. 2015 (arXiv:1506.02025), equations 4 and 5; Keys 1981, equation 4.
 
     Example:
         >>> import numpy as np
@@ -55,15 +60,17 @@ def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", 
     if not keras.backend.is_float_dtype(images.dtype):
         images = ops.cast(images, "float32")
 
-    # One ring of fill around the image stands for everything outside it: no masks.
-    ring = 1 if fill_mode == "constant" else 0
     height, width = ops.shape(images)[1:3]
-    x0, x1, weight_x = _neighbours(coordinates[..., 0], width, ring)
-    y0, y1, weight_y = _neighbours(coordinates[..., 1], height, ring)
-    if ring:
-        border = ((0, 0), (ring, ring), (ring, ring), (0, 0))
-        images = ops.pad(images, border, constant_values=fill_value)
-    return _bilinear(images, (x0, x1, weight_x), (y0, y1, weight_y))
+    along_x = _axis_taps(coordinates[..., 0], width, interpolation, fill_mode)
+    along_y = _axis_taps(coordinates[..., 1], height, interpolation, fill_mode)
+    images = extend(images, fill_mode, fill_value)
+    dtype = widest_float(images.dtype, coordinates.dtype)
+    sampled = _separable(images, along_x, along_y, dtype)
+    if interpolation == "nearest":
+        # No weight carries a NaN coordinate to the output here.
+        missing = ops.any(ops.isnan(coordinates), axis=-1, keepdims=True)
+        sampled = ops.where(missing, ops.cast(float("nan"), dtype), sampled)
+    return ops.cast(sampled, images.dtype)
 
 
 def _check_inputs(images, coordinates):
@@ -73,8 +80,8 @@ def _check_inputs(images, coordinates):
             f"Expected images (N, H, W, C) and coordinates (N, H', W', 2). Received: {shapes}"
         )
     batches = {images.shape[0], coordinates.shape[0]} - {None}
-    if len(batches) > 1:
-        raise ValueError(f"Expected as many images as coordinate grids. Received: {shapes}")
+    if len(batches) > 1 and images.shape[0] != 1:
+        raise ValueError(f"Expected one image, or one per coordinate grid. Received: {shapes}")
     if keras.backend.standardize_dtype(coordinates.dtype) not in ("float32", "float64"):
         raise ValueError(
             "Expected coordinates in float32 or float64: half precision is off by up to a pixel. "
@@ -82,31 +89,33 @@ def _check_inputs(images, coordinates):
         )
 
 
-def _neighbours(position, size, ring):
-    """Along one axis: index of the pixel at or before `position`, of the next, its weight."""
-    # Two pixels outside, everything already reads the same; clipping there keeps infinity finite.
-    position = ops.clip(position, -1.0 - ring, ops.cast(size + ring, position.dtype))
-    before = ops.floor(position)
-    weight = position - before
-    # Floor and floor + 1, unclipped until here: equal neighbours would give theta no gradient.
-    index = ops.cast(before, "int32") + ring
-    last = size - 1 + 2 * ring
-    return ops.clip(index, 0, last), ops.clip(index + 1, 0, last), weight
+def _axis_taps(position, size, interpolation, fill_mode):
+    """Along one axis: which pixels of the extended image are read, and their weights."""
+    position = clip_far(position, size, fill_mode)
+    before = _floor(position)
+    offsets, weights = taps(interpolation, position - ops.cast(before, position.dtype))
+    return [source_index(before + offset, size, fill_mode) for offset in offsets], weights
 
 
-def _bilinear(images, along_x, along_y):
-    x0, x1, weight_x = along_x
-    y0, y1, weight_y = along_y
+def _floor(position):
+    """Floor as int32; `ops.floor` would round float64 to float32 first on JAX and torch."""
+    towards_zero = ops.cast(position, "int32")
+    return towards_zero - ops.cast(position < ops.cast(towards_zero, position.dtype), "int32")
+
+
+def _separable(images, along_x, along_y, dtype):
+    """Interpolate along x within each row that is read, then along y between the rows."""
+    (columns, weights_x), (rows, weights_y) = along_x, along_y
     batch, height, width = ops.shape(images)[:3]
-    rows = ops.reshape(images, (-1, images.shape[-1]))
+    flat = ops.reshape(images, (-1, images.shape[-1]))
     first = ops.reshape(ops.arange(batch, dtype="int32") * (height * width), (-1, 1, 1))
-    row0, row1 = first + y0 * width, first + y1 * width
-
-    dtype = keras.backend.result_type(images.dtype, weight_x.dtype)
-    weight_x, weight_y = (ops.expand_dims(ops.cast(w, dtype), -1) for w in (weight_x, weight_y))
-    read = lambda index: ops.cast(gather_rows(rows, index), dtype)  # noqa: E731
-    # a + w * (b - a), not (1 - w) * a + w * b: equal neighbours then give exactly their value.
-    top_left, bottom_left = read(row0 + x0), read(row1 + x0)
-    top = top_left + weight_x * (read(row0 + x1) - top_left)
-    bottom = bottom_left + weight_x * (read(row1 + x1) - bottom_left)
-    return ops.cast(top + weight_y * (bottom - top), images.dtype)
+    weights_x, weights_y = (
+        [ops.expand_dims(ops.cast(weight, dtype), -1) for weight in weights]
+        for weights in (weights_x, weights_y)
+    )
+    between = []
+    for row in rows:
+        start = first + row * width
+        pixels = [ops.cast(gather_rows(flat, start + column), dtype) for column in columns]
+        between.append(interpolate(pixels, weights_x))
+    return interpolate(between, weights_y)

@@ -1,6 +1,6 @@
 """Transform families: theta -> source coordinates. A new one is one file and one line here."""
 
-from stn_keras._checks import check_choice
+from stn_keras._arguments import check_choice
 from stn_keras.transforms.affine import Affine
 from stn_keras.transforms.base import Transform
 

@@ -26,8 +26,8 @@ class Affine(Transform):
 
     Example:
         >>> affine = Affine()
-        >>> affine.source_coordinates(affine.identity[None], (28, 28), (28, 28)).shape
-        TensorShape([1, 28, 28, 2])
+        >>> tuple(affine.source_coordinates(affine.identity[None], (28, 28), (28, 28)).shape)
+        (1, 28, 28, 2)
     """
 
     parameter_names = ("a", "b", "tx", "c", "d", "ty")
@@ -63,9 +63,9 @@ class Affine(Transform):
         dtype = keras.backend.standardize_dtype(theta.dtype)
         # Only the deviation from the identity goes through the matmul, already in pixels: where it
         # is zero the exact identity coordinates are left as they are.
-        extents = half_extents(input_size, self.align_corners, dtype)[:, None]
-        deviation = (theta - ops.cast(_IDENTITY, dtype)) * extents
+        extents = half_extents(input_size, self.align_corners, dtype)
+        deviation = (theta - ops.cast(_IDENTITY, dtype)) * ops.reshape(extents, (2, 1))
         grid = homogeneous_meshgrid(output_size, self.align_corners, dtype)
-        shift = ops.matmul(grid, ops.transpose(deviation, (0, 2, 1)))
+        shift = ops.matmul(ops.convert_to_tensor(grid), ops.transpose(deviation, (0, 2, 1)))
         identity = identity_coordinates(output_size, input_size, self.align_corners, dtype)
-        return ops.reshape(shift, (-1, *output_size, 2)) + identity
+        return ops.reshape(shift, (-1, *output_size, 2)) + ops.convert_to_tensor(identity)

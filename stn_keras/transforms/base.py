@@ -2,9 +2,10 @@
 
 import math
 
-import keras
 import numpy as np
 from keras import ops
+
+from stn_keras._arguments import widest_float
 
 
 class Transform:
@@ -67,5 +68,4 @@ class Transform:
                 f"{type(self).__name__} expects theta of shape (N, {self.num_parameters}) or "
                 f"(N, {', '.join(map(str, self.theta_shape))}). Received: theta.shape={shape}"
             )
-        dtype = keras.backend.result_type(theta.dtype, "float32")
-        return ops.reshape(ops.cast(theta, dtype), (-1, *self.theta_shape))
+        return ops.reshape(ops.cast(theta, widest_float(theta.dtype)), (-1, *self.theta_shape))

@@ -1,6 +1,8 @@
-"""Argument checks shared by ops, transforms and layers."""
+"""Checks and normal forms of arguments, shared by ops, transforms and layers."""
 
 import numbers
+
+import keras
 
 
 def check_choice(name, value, allowed):
@@ -27,3 +29,21 @@ def check_size(name, value):
             f"Received: {name}={value!r}"
         )
     return tuple(int(n) for n in size)
+
+
+def check_fill_value(value):
+    """A number as a float, several as a tuple of floats."""
+    many = isinstance(value, (tuple, list))
+    values = value if many else (value,)
+    if not values or not all(isinstance(number, numbers.Real) for number in values):
+        raise ValueError(
+            "Invalid value for argument `fill_value`. Expected a number or one per channel. "
+            f"Received: fill_value={value!r}"
+        )
+    return tuple(float(number) for number in values) if many else float(value)
+
+
+def widest_float(*dtypes):
+    """float64 if any is, else float32: Keras's own promotion knows no float64 on JAX and torch."""
+    names = {keras.backend.standardize_dtype(dtype) for dtype in dtypes}
+    return "float64" if "float64" in names else "float32"
