@@ -4,17 +4,19 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
+BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
+	tests/test_layers.py stn_keras
 DEMO_REPORT := runs/distorted-digits/report
 
-.PHONY: help install demo test lint format torch benchmark clean
+.PHONY: help install demo test test-backends lint format benchmark clean
 
 help:
-	@echo "make demo       train a CNN with and without a spatial transformer on embedded digits, compare"
-	@echo "make test       run the tests"
-	@echo "make lint       check format and style"
-	@echo "make torch      add torch (CPU), so that the tests against it run too"
-	@echo "make benchmark  time the data preparation"
-	@echo "make clean      remove $(VENV)"
+	@echo "make demo           train a CNN with and without a spatial transformer on embedded digits"
+	@echo "make test           run the tests"
+	@echo "make test-backends  run the tests of layers and ops on JAX and torch too"
+	@echo "make lint           check format and style"
+	@echo "make benchmark      time the data preparation"
+	@echo "make clean          remove $(VENV)"
 
 install: $(BIN)/.installed
 
@@ -32,6 +34,11 @@ demo: install
 test: install
 	$(BIN)/python -m pytest
 
+test-backends: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(BACKEND_TESTS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(BACKEND_TESTS)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,9 +46,6 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-torch: install
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 
 benchmark: install
 	$(BIN)/python -m benchmarks.data_prep

@@ -21,7 +21,7 @@ EXPERIMENT = Experiment(
     title="MNIST mixed with its distorted copies",
     models=("dense", "cnn", "stn-dense", "stn-cnn"),
     build_model=build_model,
-    epochs=20,
+    epochs=24,
     batch_size=128,
     learning_rate=2e-3,
     jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),

@@ -3,6 +3,7 @@
 import numbers
 
 import keras
+from keras import ops
 
 
 def check_choice(name, value, allowed):
@@ -47,3 +48,9 @@ def widest_float(*dtypes):
     """float64 if any is, else float32: Keras's own promotion knows no float64 on JAX and torch."""
     names = {keras.backend.standardize_dtype(dtype) for dtype in dtypes}
     return "float64" if "float64" in names else "float32"
+
+
+def to_tensor(array):
+    """A tensor of the array's own dtype: torch's conversion would make float64 float32."""
+    dtype = getattr(array, "dtype", None)
+    return ops.convert_to_tensor(array, dtype and keras.backend.standardize_dtype(dtype))

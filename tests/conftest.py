@@ -3,12 +3,22 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import settings
 
+# Keras computes in float32 at most on torch.
+EXACT = "float32" if keras.backend.backend() == "torch" else "float64"
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 2e-3, "bfloat16": 2e-2}
+
+
+# JAX compiles every operation anew for every shape.
+COMPILES_EACH_SHAPE = keras.backend.backend() == "jax"
+settings.register_profile("default", deadline=None, max_examples=8 if COMPILES_EACH_SHAPE else 60)
+settings.load_profile("default")
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from conftest import EXACT, TOLERANCE
 from gradients import value_and_gradients
 from keras import ops
 
+from stn_keras._arguments import to_tensor
 from stn_keras.ops import sample
 from stn_keras.ops.kernels import INTERPOLATIONS
 from stn_keras.ops.outside import FILL_MODES
@@ -32,6 +34,7 @@ def finite_differences(function, point):
     return gradient
 
 
+@pytest.mark.skipif(EXACT == "float32", reason="finite differences need float64")
 @pytest.mark.parametrize(("size", "output_size", "channels"), CASES)
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
@@ -45,7 +48,8 @@ def test_gradients_equal_finite_differences(
 
     def loss(images, theta):
         arguments = {"fill_mode": fill_mode, "interpolation": interpolation}
-        return ops.sum(warp(images, theta, output_size, align_corners, **arguments) * upstream)
+        warped = warp(images, theta, output_size, align_corners, **arguments)
+        return ops.sum(warped * to_tensor(upstream))
 
     _, (image_gradient, theta_gradient) = value_and_gradients(loss, images, theta)
     by_theta = finite_differences(lambda point: float(loss(images, point)), theta)
@@ -56,7 +60,7 @@ def test_gradients_equal_finite_differences(
     np.testing.assert_allclose((image_gradient * direction).sum(), float(along), rtol=1e-9)
 
 
-@pytest.mark.parametrize("size", [(2, 2), (5, 5), (28, 28), (7, 12)])
+@pytest.mark.parametrize("size", [(2, 2), (7, 12)])
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("interpolation", SMOOTH)
@@ -83,7 +87,7 @@ def test_coordinate_gradient_on_the_lattice_is_the_one_from_the_right(rng):
         images[0, 3, 3, 0] - images[0, 3, 2, 0],
         images[0, 4, 2, 0] - images[0, 3, 2, 0],
     ]
-    np.testing.assert_allclose(gradient[0, 0, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient[0, 0, 0], expected, atol=TOLERANCE[EXACT])
 
 
 def test_nearest_interpolation_gives_coordinates_no_gradient(rng):
@@ -101,10 +105,13 @@ def test_image_gradient_is_the_adjoint(rng, fill_mode, interpolation, one_image)
     images = rng.normal(size=(1 if one_image else 2, 6, 5, 3))
     coordinates, other = rng.uniform(-9, 14, (2, 7, 4, 2)), rng.normal(size=(2, 7, 4, 3))
     forward, (gradient,) = value_and_gradients(
-        lambda images: ops.sum(sample(images, coordinates, interpolation, fill_mode) * other),
+        lambda images: ops.sum(
+            sample(images, coordinates, interpolation, fill_mode) * to_tensor(other)
+        ),
         images,
     )
-    np.testing.assert_allclose(forward, (images * gradient).sum(), rtol=1e-11)
+    backward = (images * gradient).sum()
+    np.testing.assert_allclose(forward, backward, rtol=1e-11 if EXACT == "float64" else 1e-4)
 
 
 @pytest.mark.parametrize("fill_mode", ["constant", "nearest"])

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from stn_keras._arguments import check_choice, widest_float
+from stn_keras._arguments import check_choice, to_tensor, widest_float
 from stn_keras.ops.gather import gather_rows
 from stn_keras.ops.kernels import INTERPOLATIONS, interpolate, taps
 from stn_keras.ops.outside import FILL_MODES, clip_far, extend, source_index
@@ -54,8 +54,7 @@ def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", 
     """
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
-    images = ops.convert_to_tensor(images)
-    coordinates = ops.convert_to_tensor(coordinates)
+    images, coordinates = to_tensor(images), to_tensor(coordinates)
     _check_inputs(images, coordinates)
     if not keras.backend.is_float_dtype(images.dtype):
         images = ops.cast(images, "float32")

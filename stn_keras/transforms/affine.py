@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from stn_keras._arguments import to_tensor
 from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
 from stn_keras.transforms.base import Transform
 
@@ -66,6 +67,6 @@ class Affine(Transform):
         extents = half_extents(input_size, self.align_corners, dtype)
         deviation = (theta - ops.cast(_IDENTITY, dtype)) * ops.reshape(extents, (2, 1))
         grid = homogeneous_meshgrid(output_size, self.align_corners, dtype)
-        shift = ops.matmul(ops.convert_to_tensor(grid), ops.transpose(deviation, (0, 2, 1)))
+        shift = ops.matmul(to_tensor(grid), ops.transpose(deviation, (0, 2, 1)))
         identity = identity_coordinates(output_size, input_size, self.align_corners, dtype)
-        return ops.reshape(shift, (-1, *output_size, 2)) + ops.convert_to_tensor(identity)
+        return ops.reshape(shift, (-1, *output_size, 2)) + to_tensor(identity)
