@@ -3,27 +3,19 @@
 import os
 from pathlib import Path
 
-from data_prep.errors import OneLineParser, run_command
+from data_prep.errors import run_command
 from data_prep.files import writable_folder
 from experiments import EXPERIMENTS
+from experiments.command_line import experiment_parser
 from experiments.quiet import import_keras
 
 
 def parse_arguments():
     """The command line of evaluate.py."""
-    parser = OneLineParser(
-        prog="evaluate.py",
-        description="Compare an experiment's trained models: a table, report.md, report.json and "
-        "pictures. Trains nothing.",
-    )
-    parser.add_argument(
-        "experiment",
-        choices=EXPERIMENTS,
-        metavar="EXPERIMENT",
-        help=f"one of: {', '.join(EXPERIMENTS)}",
-    )
-    parser.add_argument(
-        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
+    parser = experiment_parser(
+        "evaluate.py",
+        "Compare an experiment's trained models: a table, report.md, report.json and pictures. "
+        "Trains nothing.",
     )
     parser.add_argument(
         "--out",

@@ -1,10 +1,9 @@
 """Train an experiment's models: python train.py EXPERIMENT."""
 
-from pathlib import Path
-
-from data_prep.errors import OneLineParser, UserError, run_command
+from data_prep.errors import UserError, run_command
 from data_prep.files import writable_folder
 from experiments import EXPERIMENTS, environment
+from experiments.command_line import experiment_parser
 from experiments.data import DATA_SEED, dataset_path, ensure_dataset
 from experiments.quiet import import_keras
 from experiments.runs import Settings, prepare, run_of
@@ -14,15 +13,9 @@ PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 def parse_arguments():
     """The command line of train.py."""
-    parser = OneLineParser(
-        prog="train.py",
-        description="Train an experiment's models, each in RUNS_DIR/EXPERIMENT/MODEL/seed-SEED.",
-    )
-    parser.add_argument(
-        "experiment",
-        choices=EXPERIMENTS,
-        metavar="EXPERIMENT",
-        help=f"one of: {', '.join(EXPERIMENTS)}",
+    parser = experiment_parser(
+        "train.py",
+        "Train an experiment's models, each in RUNS_DIR/EXPERIMENT/MODEL/seed-SEED.",
     )
     parser.add_argument(
         "--models", nargs="+", metavar="MODEL", help="default: all of the experiment's"
@@ -34,9 +27,6 @@ def parse_arguments():
         "--data-dir",
         metavar="DIR",
         help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
-    )
-    parser.add_argument(
-        "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="default: %(default)s"

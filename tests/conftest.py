@@ -15,6 +15,14 @@ EXACT = "float32" if keras.backend.backend() == "torch" else "float64"
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 2e-3, "bfloat16": 2e-2}
 
 
+# numpy.pad's words for the fill modes, with a fill of 0.25.
+NUMPY_PAD = {
+    "constant": {"mode": "constant", "constant_values": 0.25},
+    "nearest": {"mode": "edge"},
+    "reflect": {"mode": "symmetric"},
+    "mirror": {"mode": "reflect"},
+    "wrap": {"mode": "wrap"},
+}
 # JAX compiles every operation anew for every shape.
 COMPILES_EACH_SHAPE = keras.backend.backend() == "jax"
 settings.register_profile("default", deadline=None, max_examples=8 if COMPILES_EACH_SHAPE else 60)

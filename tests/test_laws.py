@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE, EXACT, TOLERANCE
+from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
@@ -14,13 +14,6 @@ from stn_keras.transforms import Affine
 
 SIZES = [*((n, n) for n in (*range(1, 34), 47, 60, 101, 224)), (1, 7), (28, 32), (33, 5), (101, 60)]
 MODES = [("constant", "bilinear"), ("nearest", "bicubic"), ("mirror", "nearest")]
-NUMPY_PAD = {
-    "constant": {"mode": "constant", "constant_values": 0.25},
-    "nearest": {"mode": "edge"},
-    "reflect": {"mode": "symmetric"},
-    "mirror": {"mode": "reflect"},
-    "wrap": {"mode": "wrap"},
-}
 fills, interpolations = st.sampled_from(FILL_MODES), st.sampled_from(INTERPOLATIONS)
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
 

@@ -1,5 +1,6 @@
 """What every transform family has in common."""
 
+import abc
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ from keras import ops
 from stn_keras._arguments import to_tensor, widest_float
 
 
-class Transform:
+class Transform(abc.ABC):
     """A family of transforms: turns theta into the coordinates an output image is read from.
 
     Convention: inverse mapping. theta acts on normalized coordinates (x, y) of the output and says
@@ -38,13 +39,13 @@ class Transform:
         return math.prod(self.theta_shape)
 
     @property
+    @abc.abstractmethod
     def identity(self) -> np.ndarray:
         """The theta, (num_parameters,) float32, that leaves an image as it is."""
-        raise NotImplementedError(f"{type(self).__name__} must define `identity`.")
 
+    @abc.abstractmethod
     def source_coordinates(self, theta, output_size, input_size):
         """Where each output pixel is read: (N, H', W', 2) in pixels of the input, (x, y)."""
-        raise NotImplementedError(f"{type(self).__name__} must define `source_coordinates`.")
 
     def get_config(self) -> dict:
         """Arguments that make an equal transform."""
