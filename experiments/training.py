@@ -155,6 +155,8 @@ def _trim_history(run, epochs):
 
 def _finish(run, dataset):
     """Measure the best model on the test sets and write metrics.json."""
+    if not run.best_model.exists():
+        raise UserError(f"training diverged: no epoch of {run.folder} has a finite validation loss")
     model = keras.models.load_model(run.best_model)
     rows = run.read_history()
     best = min(rows, key=lambda row: row[MONITOR])

@@ -73,9 +73,6 @@ class SpatialTransformer(keras.layers.Layer):
             )
         self.transform = transforms.get(transform, align_corners)
         self.output_size = None if output_size is None else check_size("output_size", output_size)
-        self._default_localization = localization is None
-        self.localization = default_localization() if localization is None else localization
-        self.regressor = ThetaRegressor(self.transform, name="theta")
         self.sampler = Sampler(
             interpolation,
             fill_mode,
@@ -84,6 +81,11 @@ class SpatialTransformer(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="sampler",
         )
+        self._default_localization = localization is None
+        if localization is None:
+            localization = default_localization(self.sampler.data_format)
+        self.localization = localization
+        self.regressor = ThetaRegressor(self.transform, name="theta")
 
     def build(self, images_shape):
         if len(images_shape) != 4:
@@ -153,16 +155,18 @@ class SpatialTransformer(keras.layers.Layer):
         return cls(**{**config, **nested})
 
 
-def default_localization():
+def default_localization(data_format):
     """A small localization network for images of any size: it looks at a 32x32 thumbnail."""
-    layers = keras.layers
+    layers, last = keras.layers, {"data_format": "channels_last"}
+    to_last = [layers.Permute((2, 3, 1))] if data_format == "channels_first" else []
     return keras.Sequential(
         [
-            layers.Resizing(32, 32),
-            layers.Conv2D(16, 5, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 5, activation="relu"),
-            layers.MaxPooling2D(2),
+            *to_last,
+            layers.Resizing(32, 32, **last),
+            layers.Conv2D(16, 5, activation="relu", **last),
+            layers.MaxPooling2D(2, **last),
+            layers.Conv2D(32, 5, activation="relu", **last),
+            layers.MaxPooling2D(2, **last),
             layers.Flatten(),
             layers.Dense(64, activation="relu"),
         ],
