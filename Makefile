@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
 	tests/test_layers.py stn_keras
-DEMO_REPORT := runs/distorted-digits/report
+DEMO_RUNS ?= runs
 
 .PHONY: help install demo test test-backends lint format benchmark clean
 
@@ -28,8 +28,8 @@ $(BIN)/.installed: setup.cfg constraints.txt
 	@touch $@
 
 demo: install
-	$(BIN)/python train.py distorted-digits --resume
-	$(BIN)/python evaluate.py distorted-digits --out $(DEMO_REPORT)
+	$(BIN)/python train.py distorted-digits --resume --runs-dir $(DEMO_RUNS)
+	$(BIN)/python evaluate.py distorted-digits --runs-dir $(DEMO_RUNS) --out $(DEMO_RUNS)/distorted-digits/report
 
 test: install
 	$(BIN)/python -m pytest

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from data_prep.errors import run_command
 from data_prep.files import writable_folder
+from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS
 from experiments.command_line import experiment_parser
-from experiments.quiet import import_keras
 
 
 def parse_arguments():
@@ -35,7 +35,7 @@ def main():
     """Measure every finished run, then write table, report and pictures."""
     arguments = parse_arguments()
     experiment = EXPERIMENTS[arguments.experiment]
-    import_keras()
+    quiet_import("stn_keras")
     from experiments import report
     from experiments.data import dataset_path, load_dataset
     from experiments.evaluation import evaluate_run, find_runs, make_sweeps

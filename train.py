@@ -2,11 +2,11 @@
 
 from data_prep.errors import UserError, run_command
 from data_prep.files import writable_folder
+from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS, environment
 from experiments.command_line import experiment_parser
-from experiments.data import DATA_SEED, dataset_path, ensure_dataset
-from experiments.quiet import import_keras
-from experiments.runs import Settings, prepare, run_of
+from experiments.data import DATA_SEED, dataset_path, ensure_dataset, images_per_epoch
+from experiments.runs import Settings, needs_training, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -47,13 +47,15 @@ def settings_of(arguments, experiment):
             raise UserError(f"expected --models from {', '.join(experiment.models)}, got {model}")
     epochs = experiment.epochs if arguments.epochs is None else arguments.epochs
     batch_size = experiment.batch_size if arguments.batch_size is None else arguments.batch_size
-    for name, value, least in (
-        ("epochs", epochs, 1),
-        ("batch-size", batch_size, 1),
-        ("seed", arguments.seed, 0),
+    for name, value, least, most in (
+        ("epochs", epochs, 1, None),
+        ("batch-size", batch_size, 1, None),
+        ("seed", arguments.seed, 0, 2**32 - 1),
     ):
         if value < least:
             raise UserError(f"expected --{name} of at least {least}, got {value}")
+        if most is not None and value > most:
+            raise UserError(f"expected --{name} of at most {most}, got {value}")
     return [
         Settings(
             experiment.name,
@@ -72,24 +74,29 @@ def main():
     """Make the data, then train model after model."""
     arguments = parse_arguments()
     experiment = EXPERIMENTS[arguments.experiment]
-    writable_folder(arguments.runs_dir)
     pending = []
     for settings in settings_of(arguments, experiment):
         run = run_of(arguments.runs_dir, settings)
-        if prepare(run, settings, arguments.resume, arguments.overwrite):
+        if needs_training(run, settings, arguments.resume, arguments.overwrite):
             pending.append((run, settings))
     if not pending:
         return
+    writable_folder(arguments.runs_dir)
     # Made before TensorFlow starts its threads, so that the workers can be forked.
     path = dataset_path(arguments.runs_dir, experiment.name)
     dataset = ensure_dataset(path, experiment, arguments.data_dir)
-    import_keras()
+    available, batch_size = images_per_epoch(dataset, experiment), pending[0][1].batch_size
+    if batch_size > available:
+        raise UserError(f"expected --batch-size of at most {available}, got {batch_size}")
+    quiet_import("stn_keras")
     from experiments.training import train
 
     described = environment.describe()
     versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
     print(f"Training on {described['device']} ({versions})")
     for run, settings in pending:
+        if arguments.overwrite:
+            run.discard()
         run.start(settings, described)
         metrics = train(experiment, run, settings, dataset)
         accuracy = ", ".join(

@@ -13,10 +13,10 @@ from data_prep.distortions import default_workers, distort
 from data_prep.errors import OneLineParser, run_command
 from data_prep.files import writable_folder, write_json
 from data_prep.imgaug_compat import iaa
+from data_prep.quiet import quiet_import
 from data_prep.recipes import POST
 from data_prep.sources import load_source
 from experiments.environment import describe
-from experiments.quiet import import_keras
 
 NAME = "distorted-mnist"
 SEED = 42
@@ -86,7 +86,7 @@ def main():
     print(f"{len(images):,} images of {NAME}, median of {arguments.rounds} rounds")
     for row in rows:
         print(f"{row['name']:36} {row['seconds']:7.2f} s {row['times_faster']:6.2f} x")
-    import_keras()
+    quiet_import("stn_keras")
     path = writable_folder(arguments.out) / f"data-prep-cpu{default_workers()}.json"
     content = {"set": NAME, "images": len(images), "rounds": arguments.rounds, "seed": SEED}
     write_json(path, {**content, "rows": rows, "environment": describe()})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.distortions import distort
-from data_prep.errors import UserError
+from data_prep.errors import UserError, one_line
 from data_prep.files import atomic_path
 from data_prep.recipes import RECIPES
 from data_prep.sources import load_source
@@ -58,7 +58,7 @@ class DistortedSet:
 
 
 def expected_parameters(name, seed, copies):
-    """What a set is made from, as plain data."""
+    """What a set is made from, as plain data, but for the fingerprint of its source."""
     source, recipe = SETS[name]
     parameters = {
         "set": name,
@@ -102,7 +102,7 @@ def make_distorted_set(name, seed, data_dir=None, workers=1, copies=1, progress=
     return DistortedSet(
         Split(source.train_images, source.train_labels, distorted[train], distortion[train]),
         Split(source.test_images, source.test_labels, distorted[test], distortion[test]),
-        expected_parameters(name, seed, copies),
+        {**expected_parameters(name, seed, copies), "source_sha256": source.fingerprint()},
     )
 
 
@@ -125,7 +125,7 @@ def load(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"expected a data set at {path}, found none; python -m data_prep makes one")
+        raise UserError(f"expected a data set at {path}, found none")
     try:
         with np.load(path, allow_pickle=False) as file:
             parameters = json.loads(str(file["parameters"]))
@@ -136,7 +136,7 @@ def load(path):
             families = len(parameters["recipe"])
     except Exception as error:  # zipfile, zlib, json and numpy each have their own
         raise UserError(
-            f"expected a whole data set of python -m data_prep at {path} ({error})"
+            f"expected a whole data set of python -m data_prep at {path} ({one_line(error)})"
         ) from None
     for split in splits:
         _check_split(split, families, path)
@@ -145,15 +145,14 @@ def load(path):
 
 def _check_split(split, families, path):
     shapes = {key: getattr(split, key).shape for key in _ARRAYS}
-    count = len(split.originals)
+    count = shapes["labels"][0] if shapes["labels"] else 0
     sound = (
         all(len(shapes[key]) == rank for key, rank in _ARRAYS.items())
         and split.originals.dtype == split.distorted.dtype == np.uint8
         and shapes["originals"][1:] == shapes["distorted"][1:]
-        and shapes["labels"] == (count,)
-        and shapes["distortion"] == (len(split.distorted),)
-        and count > 0
-        and len(split.distorted) % count == 0
+        and shapes["originals"][0] == count > 0
+        and shapes["distorted"][0] % count == 0
+        and shapes["distortion"] == shapes["distorted"][:1]
         and np.issubdtype(split.labels.dtype, np.integer)
         and split.labels.min() >= 0
         and split.distortion.max(initial=0) < families

@@ -8,6 +8,11 @@ class UserError(Exception):
     """Something the user can mend; one line that says what was expected and what came."""
 
 
+def one_line(error):
+    """The message of an exception on one line, or its name where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class OneLineParser(argparse.ArgumentParser):
     """An `ArgumentParser` whose errors are one line, without the usage before it."""
 
@@ -20,7 +25,7 @@ def run_command(main, prog):
     try:
         main()
     except (UserError, OSError) as error:
-        print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)

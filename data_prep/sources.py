@@ -1,12 +1,15 @@
 """Where undistorted images come from."""
 
+import dataclasses
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import UserError
+from data_prep.errors import UserError, one_line
+from data_prep.quiet import quiet_import
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,13 @@ class Source:
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+
+    def fingerprint(self):
+        """SHA-256 of all images and labels."""
+        digest = hashlib.sha256()
+        for array in dataclasses.astuple(self):
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
 
 def load_source(name, data_dir=None):
@@ -48,15 +58,13 @@ def _mnist(data_dir):
 
 
 def _download_mnist():
-    import keras
-
     try:
-        keras.datasets.mnist.load_data()
+        quiet_import("keras").datasets.mnist.load_data()
     except Exception as error:
         raise UserError(
-            "MNIST is neither at hand nor can it be downloaded "
-            f"({' '.join(str(error).split())[:120]}); put mnist.npz into a folder and pass it by "
-            "--data-dir or STN_DATA_DIR, or use the embedded set: distorted-digits"
+            f"MNIST is neither at hand nor can it be downloaded ({one_line(error)}); put mnist.npz "
+            "into a folder and pass it by --data-dir or STN_DATA_DIR, or use the embedded set: "
+            "distorted-digits"
         ) from None
 
 
@@ -74,17 +82,32 @@ def _read_keras_npz(path):
             )
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise UserError(
-            f"expected a whole .npz with x_train, y_train, x_test, y_test at {path} ({error})"
+            "expected a whole .npz with x_train, y_train, x_test, y_test "
+            f"at {path} ({one_line(error)})"
         ) from None
     for images, labels in ((x_train, y_train), (x_test, y_test)):
-        if images.dtype != np.uint8 or images.ndim != 3 or labels.shape != images.shape[:1]:
-            raise UserError(
-                f"expected uint8 images (N, H, W) with labels (N,) in {path}, "
-                f"got {images.dtype} {images.shape} with {labels.shape}"
-            )
+        _check_digits(images, labels, path)
     return Source(
         x_train[..., None], y_train.astype("int64"), x_test[..., None], y_test.astype("int64")
     )
+
+
+def _check_digits(images, labels, path):
+    sound = (
+        images.dtype == np.uint8
+        and images.ndim == 3
+        and images.shape[1:] == (28, 28)
+        and len(images) > 0
+        and labels.shape == images.shape[:1]
+        and np.issubdtype(labels.dtype, np.integer)
+        and labels.min() >= 0
+        and labels.max() <= 9
+    )
+    if not sound:
+        raise UserError(
+            f"expected uint8 images (N, 28, 28) with labels (N,) from 0 to 9 in {path}, "
+            f"got {images.dtype} {images.shape} with {labels.dtype} {labels.shape}"
+        )
 
 
 def _digits(data_dir):

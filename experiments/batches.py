@@ -26,7 +26,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         super().__init__()
         self.data, self.batch_size, self.seed = data, batch_size, seed
         self.first_epoch, self.jitter = first_epoch, jitter
-        self.steps_per_epoch = images_per_epoch(data) // batch_size
+        self.steps_per_epoch = 2 * len(data.labels) // batch_size
         self._order = functools.lru_cache(maxsize=1)(self._shuffled)
 
     @property
@@ -48,8 +48,3 @@ class ShuffledBatches(keras.utils.PyDataset):
         copies = len(self.data.images) // len(originals) - 1
         chosen = originals + len(originals) * rng.integers(1, copies + 1, len(originals))
         return rng.permutation(np.concatenate([originals, chosen]))
-
-
-def images_per_epoch(data):
-    """Every original and one copy of it."""
-    return 2 * len(data.labels)

@@ -9,6 +9,7 @@ from data_prep.distorted_set import expected_parameters, load, make_distorted_se
 from data_prep.distortions import default_workers
 from data_prep.errors import UserError
 from data_prep.files import writable_folder
+from data_prep.sources import load_source
 
 DATA_SEED = 42
 
@@ -41,6 +42,10 @@ def load_dataset(path, experiment):
     Raises:
         UserError: no file, a damaged one, or the data of another experiment.
     """
+    if not path.exists():
+        raise UserError(
+            f"expected a data set at {path}; python train.py {experiment.name} makes it"
+        )
     dataset = load(path)
     expected = expected_parameters(experiment.name, DATA_SEED, experiment.copies)
     different = [
@@ -54,14 +59,32 @@ def load_dataset(path, experiment):
 
 
 def ensure_dataset(path, experiment, data_dir=None):
-    """The experiment's data set, made on first use with a progress bar and kept."""
+    """The experiment's data set, made on first use with a progress bar and kept.
+
+    Raises:
+        UserError: the source cannot be read, or is not the one the kept set was made from.
+    """
     if not path.exists():
         dataset = make_distorted_set(
             experiment.name, DATA_SEED, data_dir, default_workers(), experiment.copies
         )
         writable_folder(path.parent)
         save(dataset, path)
-    return load_dataset(path, experiment)
+        return dataset
+    dataset = load_dataset(path, experiment)
+    made_from, source = dataset.parameters["source_sha256"], dataset.parameters["source"]
+    if data_dir and load_source(source, data_dir).fingerprint() != made_from:
+        raise UserError(f"{path} was made from another {source} than that in {data_dir}; remove it")
+    print(f"data: {path}, made earlier")
+    return dataset
+
+
+def images_per_epoch(dataset, experiment):
+    """Every training original and one copy of it."""
+    count = len(dataset.train.originals)
+    if experiment.validation >= count:
+        raise UserError(f"expected more than {experiment.validation} training images, got {count}")
+    return 2 * (count - experiment.validation)
 
 
 def training_parts(split, validation):
@@ -72,13 +95,8 @@ def training_parts(split, validation):
 
     Returns:
         (training, validation), two `WithCopies`.
-
-    Raises:
-        UserError: nothing would be left to train on.
     """
     count = len(split.originals)
-    if not 0 < validation < count:
-        raise UserError(f"expected 1 to {count - 1} validation images, got {validation}")
     number = np.arange(count + len(split.distorted)) % count
     images = np.concatenate([split.originals, split.distorted])
     held_out = number >= count - validation

@@ -1,14 +1,14 @@
 """Measure trained runs on every test set, without training anything."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from data_prep.distortions import apply_family
-from data_prep.errors import UserError
+from data_prep.errors import UserError, one_line
 from experiments.data import DATA_SEED, as_input
 from experiments.runs import Run, read_json
 
@@ -64,7 +64,8 @@ def find_runs(runs_dir, experiment):
         List of (`Run`, `Settings`).
 
     Raises:
-        UserError: none has finished, or a folder holds the run of another experiment.
+        UserError: none has finished, a folder holds the run of another experiment, or runs of one
+            model differ in more than the seed.
     """
     found = []
     for config in Path(runs_dir, experiment.name).glob("*/seed-*/config.json"):
@@ -84,7 +85,21 @@ def find_runs(runs_dir, experiment):
             f"expected finished runs in {Path(runs_dir, experiment.name)}, found none; "
             f"python train.py {experiment.name} makes them"
         )
+    _check_comparable(found)
     return sorted(found, key=lambda item: (experiment.models.index(item[1].model), item[1].seed))
+
+
+def _check_comparable(found):
+    """Runs of one model may differ in the seed alone: the report takes their mean."""
+    first = {}
+    for run, settings in found:
+        settings = replace(settings, seed=0)
+        other_run, other = first.setdefault(settings.model, (run, settings))
+        if settings != other:
+            raise UserError(
+                f"expected runs that differ in the seed alone, got other settings in "
+                f"{run.folder} than in {other_run.folder}"
+            )
 
 
 def load_run_model(run, image_shape):
@@ -96,7 +111,7 @@ def load_run_model(run, image_shape):
     try:
         model = keras.models.load_model(run.best_model, safe_mode=True)
     except Exception as error:  # zipfile, h5py and Keras each have their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = one_line(error)[:200]
         raise UserError(f"expected a saved model at {run.best_model} ({reason})") from None
     if model.input_shape[1:] != image_shape:
         raise UserError(

@@ -1,12 +1,13 @@
 """What the runs achieved, as a table, as JSON and as report.md."""
 
-import json
+from dataclasses import asdict
 
 import numpy as np
 
 from data_prep.files import atomic_path, write_json
 from experiments import environment
 from experiments.evaluation import SWEEPS, training_environment
+from experiments.runs import read_json
 
 
 def summarize(experiment, results, dataset):
@@ -87,8 +88,8 @@ def _summarize_model(name, results, experiment):
             {
                 "seed": result.seed,
                 "accuracy": result.accuracy,
-                "epochs": len(result.history),
-                "best_epoch": json.loads(result.run.metrics.read_text())["best_epoch"],
+                "settings": asdict(result.run.settings()),
+                "best_epoch": read_json(result.run.metrics, "best_epoch"),
                 "environment": training_environment(result.run),
             }
             for result in results
@@ -107,6 +108,16 @@ def _percent(accuracy):
     text = f"{100 * accuracy['mean']:.2f}"
     error = accuracy["standard_error"]
     return text if error is None else f"{text} ± {100 * error:.2f}"
+
+
+def _options(summary):
+    """The options that train these models, defaults included."""
+    runs = [run["settings"] for model in summary["models"] for run in model["runs"]]
+    return " ".join(
+        f"--{key.replace('_', '-')} {value}"
+        for key in ("epochs", "batch_size", "precision")
+        for value in sorted({run[key] for run in runs})
+    )
 
 
 def _align(row, widths):
@@ -136,7 +147,7 @@ def _markdown(summary, pictures):
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
         "## How it was made",
         "",
-        f"    python train.py {summary['experiment']}",
+        f"    python train.py {summary['experiment']} {_options(summary)}",
         f"    python evaluate.py {summary['experiment']}",
         "",
         f"- seeds: {', '.join(map(str, seeds))}; data seed {summary['data']['seed']}",

@@ -9,6 +9,8 @@ from pathlib import Path
 from data_prep.errors import UserError
 from data_prep.files import writable_folder, write_json
 
+HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -70,7 +72,10 @@ class Run:
         Raises:
             UserError: config.json is damaged.
         """
-        return Settings(**read_json(self.config, "settings"))
+        try:
+            return Settings(**read_json(self.config, "settings"))
+        except TypeError:
+            raise UserError(f"expected the settings of a run in {self.config}") from None
 
     def read_history(self):
         """Rows of history.csv, numbers as floats; a row cut off by a crash is left out."""
@@ -79,9 +84,17 @@ class Run:
         with self.history.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
         try:
-            return [{key: float(value) for key, value in row.items()} for row in rows]
+            rows = [{key: float(value) for key, value in row.items()} for row in rows]
         except (TypeError, ValueError):
             raise UserError(f"expected numbers in every column of {self.history}") from None
+        missing = [name for name in HISTORY if rows and name not in rows[0]]
+        if missing:
+            raise UserError(f"expected columns {', '.join(missing)} in {self.history}")
+        return rows
+
+    def discard(self):
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def run_of(runs_dir, settings):
@@ -101,23 +114,21 @@ def read_json(path, key):
         raise UserError(f"expected a JSON file with {key!r} at {path}") from None
 
 
-def prepare(run, settings, resume, overwrite):
-    """Discard the folder or check that it fits; whether there is anything left to train.
+def needs_training(run, settings, resume, overwrite):
+    """Whether there is anything left to train; changes nothing.
 
     Raises:
         UserError: the folder holds an unfinished run and neither `resume` nor `overwrite` is set,
-        or the
-            run of other settings.
+            or the run of other settings.
     """
-    if overwrite and run.folder.exists():
-        shutil.rmtree(run.folder)
-    if run.config.exists():
-        _check_same(run, settings)
-        if run.finished:
-            print(f"{settings.model}: already trained in {run.folder}; --overwrite trains it again")
-            return False
-        if not resume:
-            raise UserError(f"{run.folder} holds an unfinished run; pass --resume or --overwrite")
+    if overwrite or not run.config.exists():
+        return True
+    _check_same(run, settings)
+    if run.finished:
+        print(f"{settings.model}: already trained in {run.folder}; --overwrite trains it again")
+        return False
+    if not resume:
+        raise UserError(f"{run.folder} holds an unfinished run; pass --resume or --overwrite")
     return True
 
 

@@ -8,10 +8,10 @@ import h5py
 import keras
 import numpy as np
 
-from data_prep.errors import UserError
+from data_prep.errors import UserError, one_line
 from data_prep.files import atomic_path, write_json
 from experiments import environment
-from experiments.batches import ShuffledBatches, images_per_epoch
+from experiments.batches import ShuffledBatches
 from experiments.data import as_input, training_parts
 from experiments.jitter import Jitter
 
@@ -67,28 +67,30 @@ def train(experiment, run, settings, dataset):
         The contents of metrics.json.
 
     Raises:
-        UserError: settings that do not fit the data.
+        UserError: the state to resume from is damaged, or no epoch had a finite validation loss.
     """
     training, validation = training_parts(dataset.train, experiment.validation)
-    available = images_per_epoch(training)
-    if settings.batch_size > available:
-        raise UserError(f"expected --batch-size of at most {available}, got {settings.batch_size}")
     make_reproducible(settings)
-    steps_per_epoch = available // settings.batch_size
+    batches = ShuffledBatches(
+        training,
+        settings.batch_size,
+        settings.seed,
+        jitter=Jitter(experiment.jitter, training.images.shape[1:]),
+    )
+    steps_per_epoch = batches.steps_per_epoch
     model = compile_model(experiment, settings, dataset, steps_per_epoch * settings.epochs)
-    first_epoch = _restore(model, run)
+    first_epoch = batches.first_epoch = _restore(model, run)
     best = min((row[MONITOR] for row in _trim_history(run, first_epoch)), default=np.inf)
     validation_data = (
         as_input(validation.images),
         validation.label(np.arange(len(validation.images))),
     )
-    jitter = Jitter(experiment.jitter, training.images.shape[1:])
     print(
         f"{settings.model}: {model.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
     )
     model.fit(
-        ShuffledBatches(training, settings.batch_size, settings.seed, first_epoch, jitter),
+        batches,
         steps_per_epoch=steps_per_epoch,
         validation_data=validation_data,
         validation_batch_size=1000,
@@ -137,8 +139,9 @@ def _restore(model, run):
         with h5py.File(run.last_state) as file:
             return int(file.attrs["epochs"])
     except Exception as error:  # h5py and Keras each have their own
-        reason = str(error).splitlines()[0]
-        raise UserError(f"expected the state of this run in {run.last_state} ({reason})") from None
+        raise UserError(
+            f"expected the state of this run in {run.last_state} ({one_line(error)})"
+        ) from None
 
 
 def _trim_history(run, epochs):

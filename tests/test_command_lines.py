@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ import stn_keras  # noqa: F401  registers the layers of saved models
 from data_prep import distorted_set
 from experiments import EXPERIMENTS
 from experiments.data import DATA_SEED, dataset_path
-from experiments.runs import Settings, run_of
+from experiments.runs import HISTORY, Settings, run_of
 
 ROOT = Path(__file__).parent.parent
 DIGITS = "distorted-digits"
@@ -83,7 +84,7 @@ def finished_run(tmp_path, digits):
     made.start(settings_of("cnn"), {"device": "none"})
     EXPERIMENTS[DIGITS].build_model("cnn", (28, 28, 1), 10).save(made.best_model)
     made.metrics.write_text('{"best_epoch": 1}')
-    made.history.write_text("epoch,val_accuracy,seconds\n0,0.1,1.0\n")
+    made.history.write_text(f"{','.join(HISTORY)}\n0,1,0.1,1,0.1,1.0\n")
     return made
 
 
@@ -104,6 +105,7 @@ def test_help_names_every_choice(script):
         (("train.py", DIGITS, "--epochs", "many"), "many"),
         (("train.py", DIGITS, "--batch-size", "-3"), "--batch-size of at least 1, got -3"),
         (("train.py", DIGITS, "--seed", "-1"), "--seed of at least 0"),
+        (("train.py", DIGITS, "--seed", str(2**32)), "--seed of at most"),
         (("train.py", DIGITS, "--precision", "int8"), "float32"),
         (("train.py", DIGITS, "--resume", "--overwrite"), "not allowed"),
         (("train.py", DIGITS, "--runs-dir", "/proc/nowhere"), "/proc/nowhere"),
@@ -137,16 +139,9 @@ def test_bad_mnist_files_are_refused_in_one_line(tmp_path, content):
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_images_of_the_wrong_shape_are_refused_in_one_line(tmp_path):
-    wrong = {"x_train": np.zeros((9, 28), "uint8"), "y_train": np.zeros(9, "uint8")}
-    np.savez(tmp_path / "mnist.npz", **wrong, x_test=wrong["x_train"], y_test=wrong["y_train"])
-    out = tmp_path / "set.npz"
-    error = refused("-m", "data_prep", "distorted-mnist", "--data-dir", tmp_path, "--out", out)
-    assert "(9, 28)" in error
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("damage", ["shape", "truncated", "other experiment", "other data"])
+@pytest.mark.parametrize(
+    "damage", ["shape", "truncated", "other experiment", "other data", "config", "history"]
+)
 def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, damage):
     if damage == "shape":
         EXPERIMENTS[DIGITS].build_model("cnn", (20, 20, 3), 10).save(finished_run.best_model)
@@ -157,6 +152,12 @@ def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, d
     elif damage == "other experiment":
         finished_run.start(settings_of("cnn", "distorted-mnist"), {})
         expected = "got distorted-mnist"
+    elif damage == "config":
+        finished_run.config.write_text('{"settings": {"experiment": "distorted-digits"}}')
+        expected = "expected the settings of a run"
+    elif damage == "history":
+        finished_run.history.write_text("epoch,loss\n0,1\n")
+        expected = "val_loss"
     else:
         parameters = {**digits.parameters, "seed": 1}
         other = distorted_set.DistortedSet(digits.train, digits.test, parameters)
@@ -165,6 +166,15 @@ def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, d
     out = tmp_path / "report"
     assert expected in refused("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", out)
     assert not files_in(out)
+
+
+def test_evaluate_refuses_to_average_different_recipes(tmp_path, finished_run):
+    other = replace(settings_of("cnn", epochs=2), seed=1)
+    made = run_of(tmp_path, other)
+    made.start(other, {})
+    made.metrics.write_text("{}")
+    error = refused("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", tmp_path / "report")
+    assert "differ in the seed alone" in error
 
 
 def test_train_refuses_the_run_of_other_settings(tmp_path, finished_run):
@@ -179,6 +189,22 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path):
     assert code == 2
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("train.py: error: expected --batch-size of at most 2600")
+    assert [path.name for path in files_in(tmp_path)] == ["data.npz"]
+
+
+def test_overwriting_with_bad_input_keeps_the_finished_run(tmp_path, finished_run):
+    arguments = ("--models", "cnn", "--epochs", "1", "--overwrite", "--batch-size", "99999")
+    assert "--batch-size" in refused(*train(tmp_path, *arguments))
+    assert finished_run.finished
+
+
+def test_data_of_another_source_is_refused(tmp_path, digits):
+    path = dataset_path(tmp_path, DIGITS)
+    path.parent.mkdir()
+    other = {**digits.parameters, "source_sha256": "0"}
+    distorted_set.save(distorted_set.DistortedSet(digits.train, digits.test, other), path)
+    error = refused(*train(tmp_path, "--data-dir", tmp_path))
+    assert "made from another digits" in error
 
 
 def test_an_unfinished_run_is_left_out_of_the_report(tmp_path, finished_run):

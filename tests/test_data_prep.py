@@ -140,7 +140,8 @@ def test_damaged_sets_are_refused_in_one_line(tmp_path, damage):
     else:
         with np.load(path) as file:
             arrays = dict(file)
-        np.savez(path, **{**arrays, "train_labels": arrays["train_labels"][:-1]})
+        labels = np.array(3) if damage == "scalar" else arrays["train_labels"][:-1]
+        np.savez(path, **{**arrays, "train_labels": labels})
     with pytest.raises(UserError, match="expected") as error:
         distorted_set.load(path)
     assert "\n" not in str(error.value)
@@ -153,6 +154,34 @@ def test_mnist_is_read_from_a_folder_and_from_the_environment(mnist_dir, monkeyp
     by_environment = sources.load_source("mnist")
     assert by_argument.train_images.shape == (60, 28, 28, 1)
     np.testing.assert_array_equal(by_argument.test_images, by_environment.test_images)
+
+
+def test_sources_of_other_content_have_other_fingerprints(mnist_dir):
+    source = sources.load_source("mnist", mnist_dir)
+    assert source.fingerprint() == sources.load_source("mnist", mnist_dir).fingerprint()
+    source.test_labels[0] += 1
+    assert source.fingerprint() != sources.load_source("mnist", mnist_dir).fingerprint()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"x_train": np.zeros((9, 28), "uint8"), "y_train": np.zeros(9, "uint8")},
+        {"x_test": np.zeros((5, 20, 20), "uint8"), "y_test": np.zeros(5, "uint8")},
+        {"x_train": np.zeros((0, 28, 28), "uint8"), "y_train": np.zeros(0, "uint8")},
+        {"y_train": np.full(60, "three")},
+        {"y_train": np.full(60, 10)},
+        {"x_train": np.zeros((60, 28, 28))},
+    ],
+    ids=["rank", "size", "empty", "text", "range", "dtype"],
+)
+def test_mnist_of_another_shape_is_refused_in_one_line(mnist_dir, wrong):
+    with np.load(mnist_dir / "mnist.npz") as file:
+        arrays = {**file, **wrong}
+    np.savez(mnist_dir / "mnist.npz", **arrays)
+    with pytest.raises(UserError, match="labels") as error:
+        sources.load_source("mnist", mnist_dir)
+    assert "\n" not in str(error.value)
 
 
 def test_mnist_is_read_from_keras_cache(mnist_dir, monkeypatch):

@@ -132,6 +132,49 @@ def test_every_part_learns_and_theta_leaves_the_identity(rng, localization):
     assert np.abs(theta - Affine().identity).max() > 1e-4
 
 
+class Thumbnail(keras.layers.Layer):
+    """A user's own localization layer, as tutorials write them: no `compute_output_shape`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.flatten, self.dense = layers.Flatten(), layers.Dense(3)
+
+    def call(self, images):
+        return self.dense(self.flatten(images))
+
+
+class ThumbnailModel(keras.Model):
+    """A user's own localization model."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.pool, self.dense = layers.GlobalAveragePooling2D(), layers.Dense(3)
+
+    def call(self, images):
+        return self.dense(self.pool(images))
+
+
+@pytest.mark.parametrize("localization", [Thumbnail, ThumbnailModel])
+def test_any_layer_or_model_can_be_the_localization(rng, tmp_path, localization):
+    model = perturb(transformer_model((9, 7, 2), localization=localization()), rng)
+    assert len(model.get_weights()) == 4
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(
+        tmp_path / "model.keras", custom_objects={localization.__name__: localization}
+    )
+    images = rng.normal(size=(3, 9, 7, 2)).astype("float32")
+    before = model.predict(images, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
+
+
+def test_theta_may_be_asked_for_before_anything_else(rng):
+    images = rng.normal(size=(2, 9, 7, 1)).astype("float32")
+    layer = SpatialTransformer()
+    np.testing.assert_array_equal(theta_of(layer, images), np.tile(Affine().identity, (2, 1)))
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(images)), images)
+    assert len(layer.get_weights()) == 8
+
+
 def test_theta_of_a_symbolic_tensor_makes_a_model(rng):
     model = perturb(transformer_model(), rng)
     layer = model.get_layer("transformer")
@@ -148,6 +191,14 @@ def test_the_classifier_behind_a_transformer_is_unmodified():
         assert model.layers[-1] is classifier
         assert classifier.count_params() == count
         assert model.output_shape == classifier.output_shape
+
+
+def test_a_channels_first_classifier_behind_a_transformer():
+    inputs = keras.Input((3, 20, 16))
+    classifier = keras.Model(inputs, layers.Dense(5)(layers.Flatten()(inputs)))
+    model = with_spatial_transformer(classifier, (3, 40, 30), data_format="channels_first")
+    assert model.get_layer("spatial_transformer").output_size == (20, 16)
+    assert model.output_shape == (None, 5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

@@ -95,9 +95,10 @@ class SpatialTransformer(keras.layers.Layer):
                 "Expected `output_size` for images whose size is known only at run time. "
                 f"Received: output_size=None, shape={tuple(images_shape)}"
             )
-        if not self.localization.built:
-            self.localization.build(images_shape)
-        self.regressor.build(self.localization.compute_output_shape(images_shape))
+        # Called on a symbolic tensor, any layer builds itself and tells what it returns.
+        features = self.localization(keras.KerasTensor(images_shape, dtype=self.compute_dtype))
+        if not self.regressor.built:
+            self.regressor.build(features.shape)
 
     def theta(self, images, training=None):
         """The transform the layer chooses for each image.

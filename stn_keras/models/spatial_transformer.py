@@ -26,11 +26,9 @@ def with_spatial_transformer(classifier, input_shape=None, **transformer_argumen
         (28, 28)
     """
     read_shape = classifier.input_shape[1:]
-    arguments = {
-        "output_size": read_shape[:2],
-        "name": "spatial_transformer",
-        **transformer_arguments,
-    }
+    data_format = transformer_arguments.get("data_format") or keras.config.image_data_format()
+    size = read_shape[1:] if data_format == "channels_first" else read_shape[:2]
+    arguments = {"output_size": size, "name": "spatial_transformer", **transformer_arguments}
     inputs = keras.Input(input_shape or read_shape, name="images")
     outputs = classifier(SpatialTransformer(**arguments)(inputs))
     return keras.Model(inputs, outputs, name=f"stn_{classifier.name}")

@@ -31,7 +31,6 @@ class Affine(Transform):
         (1, 28, 28, 2)
     """
 
-    parameter_names = ("a", "b", "tx", "c", "d", "ty")
     theta_shape = (2, 3)
 
     @property

@@ -23,8 +23,7 @@ class Transform(abc.ABC):
             centres.
     """
 
-    parameter_names: tuple[str, ...] = ()
-    theta_shape: tuple[int, ...] = ()
+    theta_shape: tuple[int, ...]
 
     def __init__(self, align_corners: bool = False):
         if not isinstance(align_corners, bool):

@@ -1,14 +1,15 @@
 """Start Keras without the notices that TensorFlow's libraries print past every log level."""
 
 import contextlib
+import importlib
 import os
 
 
-def import_keras():
-    """Import Keras and the layers; what its libraries write to stderr meanwhile is dropped."""
+def quiet_import(name):
+    """Import a module that starts Keras, dropping what its libraries write to stderr."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _stderr_closed():
-        import stn_keras  # noqa: F401  registers the layers that saved models name
+        return importlib.import_module(name)
 
 
 @contextlib.contextmanager
