@@ -6,7 +6,7 @@ from keras import ops
 from stn_keras._arguments import check_choice, check_fill_value
 from stn_keras.ops.kernels import INTERPOLATIONS
 from stn_keras.ops.outside import FILL_MODES
-from stn_keras.ops.sampling import sample
+from stn_keras.ops.sampling import sample, sample_xy
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
@@ -60,10 +60,19 @@ class Sampler(keras.layers.Layer):
         self.data_format = check_choice("data_format", data_format, DATA_FORMATS)
 
     def call(self, images, coordinates):
+        return self._sample_with(sample, images, coordinates)
+
+    def sample_xy(self, images, x, y):
+        """The images read at x and y, each (N, H', W')."""
+        return self._sample_with(sample_xy, images, x, y)
+
+    def _sample_with(self, function, images, *coordinates):
         channels_first = self.data_format == "channels_first"
         if channels_first:
             images = ops.transpose(images, (0, 2, 3, 1))
-        sampled = sample(images, coordinates, self.interpolation, self.fill_mode, self.fill_value)
+        sampled = function(
+            images, *coordinates, self.interpolation, self.fill_mode, self.fill_value
+        )
         return ops.transpose(sampled, (0, 3, 1, 2)) if channels_first else sampled
 
     def compute_output_shape(self, images_shape, coordinates_shape):

@@ -10,18 +10,16 @@ KEYS_A = -0.75
 
 
 def _nearest(fraction):
-    # Compared rather than added to and floored: 0.49999997 + 0.5 rounds to 1 in float32.
-    return (ops.cast(fraction >= 0.5, "int32"),), ()
+    return ()
 
 
 def _bilinear(fraction):
-    # Floor and floor + 1: neighbours that coincide at whole pixels would give theta no gradient.
-    return (0, 1), (fraction,)
+    return (fraction,)
 
 
 def _bicubic(fraction):
     far, near = _keys_far, _keys_near
-    return (0, -1, 1, 2), (far(fraction + 1), near(1 - fraction), far(2 - fraction))
+    return far(fraction + 1), near(1 - fraction), far(2 - fraction)
 
 
 def _keys_near(distance):
@@ -34,17 +32,32 @@ def _keys_far(distance):
     return ((KEYS_A * distance - 5 * KEYS_A) * distance + 8 * KEYS_A) * distance - 4 * KEYS_A
 
 
-_KERNELS = {"nearest": _nearest, "bilinear": _bilinear, "bicubic": _bicubic}
-INTERPOLATIONS = tuple(_KERNELS)
+# Neighbours as offsets from the base, the base first. Floor and floor + 1: neighbours that coincide
+# at whole pixels would give theta no gradient.
+_OFFSETS = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (0, -1, 1, 2)}
+_WEIGHTS = {"nearest": _nearest, "bilinear": _bilinear, "bicubic": _bicubic}
+INTERPOLATIONS = tuple(_OFFSETS)
 
 
-def taps(interpolation, fraction):
-    """Neighbours of a position that lies `fraction` past a pixel.
+def taps(interpolation, position):
+    """Neighbours of a position along an axis.
 
     Returns:
-        (offsets, weights): offsets from that pixel, the base first; weights of the others.
+        (base, offsets, weights): the base pixel, int32; offsets of the neighbours from it, the base
+        itself first; weights of the others.
     """
-    return _KERNELS[interpolation](fraction)
+    base = floor(position)
+    fraction = position - ops.cast(base, position.dtype)
+    if interpolation == "nearest":
+        # Compared rather than added to and floored: 0.49999997 + 0.5 rounds to 1 in float32.
+        base = base + ops.cast(fraction >= 0.5, "int32")
+    return base, _OFFSETS[interpolation], _WEIGHTS[interpolation](fraction)
+
+
+def floor(position):
+    """Floor as int32; `ops.floor` would round float64 to float32 first on JAX and torch."""
+    towards_zero = ops.cast(position, "int32")
+    return towards_zero - ops.cast(position < ops.cast(towards_zero, position.dtype), "int32")
 
 
 def interpolate(values, weights):

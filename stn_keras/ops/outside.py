@@ -1,4 +1,4 @@
-"""Fill modes: which pixel stands for one outside the image."""
+"""Fill modes: what is read outside the image."""
 
 import numpy as np
 from keras import ops
@@ -7,11 +7,6 @@ from keras import ops
 FAR = 2.0**22
 # A position this far outside reads nothing but fill, whatever the kernel.
 MARGIN = 3
-
-
-def _constant(index, size):
-    # One ring of fill around the image stands for everything outside it: no masks.
-    return ops.clip(index, -1, size) + 1
 
 
 def _nearest(index, size):
@@ -33,20 +28,14 @@ def _wrap(index, size):
     return ops.mod(index, size)
 
 
-_INDEX = {
-    "constant": _constant,
-    "nearest": _nearest,
-    "reflect": _reflect,
-    "mirror": _mirror,
-    "wrap": _wrap,
-}
-FILL_MODES = tuple(_INDEX)
+_INSIDE = {"nearest": _nearest, "reflect": _reflect, "mirror": _mirror, "wrap": _wrap}
+FILL_MODES = ("constant", *_INSIDE)
 _CONSTANT_OUTSIDE = ("constant", "nearest")
 
 
-def source_index(index, size, fill_mode):
-    """Index into the extended image of the pixel that stands for `index`, any integer."""
-    return _INDEX[fill_mode](index, size)
+def inside_index(index, size, fill_mode):
+    """The pixel that stands for `index`, any integer, in every fill mode but "constant"."""
+    return _INSIDE[fill_mode](index, size)
 
 
 def clip_far(position, size, fill_mode):
@@ -58,14 +47,25 @@ def clip_far(position, size, fill_mode):
     return ops.where(position > high, high, position)
 
 
-def extend(images, fill_mode, fill_value):
-    """The images with a ring of fill around them where the fill mode needs one.
+def framed_index(base, offsets, size, frame):
+    """First neighbour of `base` along an axis of an image in a frame of fill.
+
+    Where all neighbours lie outside, they are moved together to where all lie in the frame.
+    """
+    return ops.clip(base, -1 - max(offsets), size - min(offsets)) + min(offsets) + frame
+
+
+def frame_width(offsets):
+    """How wide a frame of fill the neighbours of any position need."""
+    return max(offsets) - min(offsets) + 1
+
+
+def add_frame(images, width, fill_value):
+    """The images with a frame of fill around them.
 
     Raises:
         ValueError: `fill_value` is neither a number nor one number per channel.
     """
-    if fill_mode != "constant":
-        return images
     fill = np.asarray(fill_value, "float64")
     channels = images.shape[-1]
     if fill.shape not in ((), (1,), (channels,)):
@@ -73,7 +73,7 @@ def extend(images, fill_mode, fill_value):
             "Invalid value for argument `fill_value`. Expected a number or one per channel "
             f"({channels}). Received: fill_value={fill_value!r}"
         )
-    border = ((0, 0), (1, 1), (1, 1), (0, 0))
+    border = ((0, 0), (width, width), (width, width), (0, 0))
     if fill.size == 1:
         return ops.pad(images, border, constant_values=fill.item())
     inside = ops.pad(ops.ones_like(images[:1, :, :, :1], dtype="bool"), border)

@@ -4,9 +4,16 @@ import keras
 from keras import ops
 
 from stn_keras._arguments import check_choice, to_tensor, widest_float
-from stn_keras.ops.gather import gather_rows
+from stn_keras.ops.backend import gather_neighbours, gather_rows
 from stn_keras.ops.kernels import INTERPOLATIONS, interpolate, taps
-from stn_keras.ops.outside import FILL_MODES, clip_far, extend, source_index
+from stn_keras.ops.outside import (
+    FILL_MODES,
+    add_frame,
+    clip_far,
+    frame_width,
+    framed_index,
+    inside_index,
+)
 
 
 def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", fill_value=0.0):
@@ -52,24 +59,35 @@ def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", 
         >>> float(sample(image, middle)[0, 0, 0, 0])
         15.0
     """
-    check_choice("interpolation", interpolation, INTERPOLATIONS)
-    check_choice("fill_mode", fill_mode, FILL_MODES)
     images, coordinates = to_tensor(images), to_tensor(coordinates)
     _check_inputs(images, coordinates)
+    x, y = coordinates[..., 0], coordinates[..., 1]
+    return sample_xy(images, x, y, interpolation, fill_mode, fill_value)
+
+
+def sample_xy(images, x, y, interpolation="bilinear", fill_mode="constant", fill_value=0.0):
+    """`sample` for x and y (N, H', W') by themselves, unchecked: half the memory traffic."""
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    check_choice("fill_mode", fill_mode, FILL_MODES)
     if not keras.backend.is_float_dtype(images.dtype):
         images = ops.cast(images, "float32")
-
-    height, width = ops.shape(images)[1:3]
-    along_x = _axis_taps(coordinates[..., 0], width, interpolation, fill_mode)
-    along_y = _axis_taps(coordinates[..., 1], height, interpolation, fill_mode)
-    images = extend(images, fill_mode, fill_value)
-    dtype = widest_float(images.dtype, coordinates.dtype)
-    sampled = _separable(images, along_x, along_y, dtype)
+    dtype = widest_float(images.dtype, x.dtype)
+    # Flat from here on: XLA then computes indices and weights in vectors.
+    shape, x, y = ops.shape(x), ops.reshape(x, (-1,)), ops.reshape(y, (-1,))
+    first_pixel = _number_of_image(images, shape)
+    neighbours, weights_x, weights_y = _read(
+        images, first_pixel, x, y, interpolation, fill_mode, fill_value
+    )
+    sampled = _separable(
+        [ops.cast(value, dtype) for value in neighbours],
+        [ops.expand_dims(ops.cast(weight, dtype), -1) for weight in weights_x],
+        [ops.expand_dims(ops.cast(weight, dtype), -1) for weight in weights_y],
+    )
     if interpolation == "nearest":
         # No weight carries a NaN coordinate to the output here.
-        missing = ops.any(ops.isnan(coordinates), axis=-1, keepdims=True)
+        missing = ops.expand_dims(ops.logical_or(ops.isnan(x), ops.isnan(y)), -1)
         sampled = ops.where(missing, ops.cast(float("nan"), dtype), sampled)
-    return ops.cast(sampled, images.dtype)
+    return ops.reshape(ops.cast(sampled, images.dtype), (*shape, images.shape[-1]))
 
 
 def _check_inputs(images, coordinates):
@@ -88,33 +106,45 @@ def _check_inputs(images, coordinates):
         )
 
 
-def _axis_taps(position, size, interpolation, fill_mode):
-    """Along one axis: which pixels of the extended image are read, and their weights."""
-    position = clip_far(position, size, fill_mode)
-    before = _floor(position)
-    offsets, weights = taps(interpolation, position - ops.cast(before, position.dtype))
-    return [source_index(before + offset, size, fill_mode) for offset in offsets], weights
+def _number_of_image(images, shape):
+    """Which image each of the flat positions reads: its own, or the only one."""
+    count, height, width = shape
+    if images.shape[0] == 1:
+        return 0
+    number = ops.arange(count * height * width, dtype="int32") // ops.maximum(height * width, 1)
+    return ops.minimum(number, ops.shape(images)[0] - 1)
 
 
-def _floor(position):
-    """Floor as int32; `ops.floor` would round float64 to float32 first on JAX and torch."""
-    towards_zero = ops.cast(position, "int32")
-    return towards_zero - ops.cast(position < ops.cast(towards_zero, position.dtype), "int32")
+def _read(images, image, x, y, interpolation, fill_mode, fill_value):
+    """Neighbours of each position, row by row of the kernel, and the weights of both axes."""
+    height, width, channels = *ops.shape(images)[1:3], images.shape[-1]
+    base_x, offsets, weights_x = taps(interpolation, clip_far(x, width, fill_mode))
+    base_y, offsets, weights_y = taps(interpolation, clip_far(y, height, fill_mode))
+    if fill_mode == "constant":
+        # One frame of fill around the image stands for everything outside it: no masks, and the
+        # neighbours of a pixel are always at the same distances.
+        frame = frame_width(offsets)
+        images = add_frame(images, frame, fill_value)
+        column = framed_index(base_x, offsets, width, frame)
+        row = framed_index(base_y, offsets, height, frame)
+        height, width = height + 2 * frame, width + 2 * frame
+        first = (image * height + row) * width + column
+        steps = [offset - min(offsets) for offset in offsets]
+        distances = [down * width + right for down in steps for right in steps]
+        rows = ops.reshape(images, (-1, channels))
+        return gather_neighbours(rows, first, distances), weights_x, weights_y
+    rows = ops.reshape(images, (-1, channels))
+    columns = [inside_index(base_x + offset, width, fill_mode) for offset in offsets]
+    starts = [
+        (image * height + inside_index(base_y + offset, height, fill_mode)) * width
+        for offset in offsets
+    ]
+    neighbours = [gather_rows(rows, start + column) for start in starts for column in columns]
+    return neighbours, weights_x, weights_y
 
 
-def _separable(images, along_x, along_y, dtype):
-    """Interpolate along x within each row that is read, then along y between the rows."""
-    (columns, weights_x), (rows, weights_y) = along_x, along_y
-    batch, height, width = ops.shape(images)[:3]
-    flat = ops.reshape(images, (-1, images.shape[-1]))
-    first = ops.reshape(ops.arange(batch, dtype="int32") * (height * width), (-1, 1, 1))
-    weights_x, weights_y = (
-        [ops.expand_dims(ops.cast(weight, dtype), -1) for weight in weights]
-        for weights in (weights_x, weights_y)
-    )
-    between = []
-    for row in rows:
-        start = first + row * width
-        pixels = [ops.cast(gather_rows(flat, start + column), dtype) for column in columns]
-        between.append(interpolate(pixels, weights_x))
-    return interpolate(between, weights_y)
+def _separable(neighbours, weights_x, weights_y):
+    """Interpolate along x within each row of the kernel, then along y between the rows."""
+    width = len(weights_x) + 1
+    rows = [neighbours[start : start + width] for start in range(0, len(neighbours), width)]
+    return interpolate([interpolate(row, weights_x) for row in rows], weights_y)

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from stn_keras._arguments import to_tensor
+from stn_keras.ops.backend import matmul
 from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
 from stn_keras.transforms.base import Transform
 
@@ -38,34 +39,29 @@ class Affine(Transform):
         """The theta, (6,) float32, that leaves an image as it is."""
         return _IDENTITY.ravel()
 
-    def source_coordinates(self, theta, output_size, input_size):
-        """Where each output pixel is read in the input.
-
-        Convention: (x, y) in pixels of the input. At the identity theta and equal sizes the result
-        is each pixel's own index, bit for bit.
-
-        Args:
-            theta: (N, 6) or (N, 2, 3); computed in float32 or better.
-            output_size: (height, width) of the output, integers.
-            input_size: (height, width) of the images that will be sampled, integers or scalar
-                tensors.
-
-        Returns:
-            (N, H', W', 2), float32, or float64 for a float64 theta.
-
-        Raises:
-            ValueError: theta of another shape.
-
-        Reference:
-            Jaderberg et al. 2015 (arXiv:1506.02025), equation 1.
-        """
+    def source_xy(self, theta, output_size, input_size):
         theta = self._standardize_theta(theta)
         dtype = keras.backend.standardize_dtype(theta.dtype)
-        # Only the deviation from the identity goes through the matmul, already in pixels: where it
-        # is zero the exact identity coordinates are left as they are.
+        # Only the deviation from the identity is multiplied, already in pixels; the pixel of the
+        # identity is a fourth row of the meshgrid, taken once. At the identity all that is left of
+        # the product is 1 times that pixel, which is exact.
+        deviation = theta - ops.cast(_IDENTITY, dtype)
         extents = half_extents(input_size, self.align_corners, dtype)
-        deviation = (theta - ops.cast(_IDENTITY, dtype)) * ops.reshape(extents, (2, 1))
-        grid = homogeneous_meshgrid(output_size, self.align_corners, dtype)
-        shift = ops.matmul(to_tensor(grid), ops.transpose(deviation, (0, 2, 1)))
+        meshgrid = homogeneous_meshgrid(output_size, self.align_corners, dtype)
         identity = identity_coordinates(output_size, input_size, self.align_corners, dtype)
-        return ops.reshape(shift, (-1, *output_size, 2)) + to_tensor(identity)
+        once = ops.ones_like(theta[:, 0, :1])
+        return [
+            ops.reshape(
+                matmul(
+                    ops.concatenate([deviation[:, axis] * extents[axis], once], axis=-1),
+                    _with_row(meshgrid.T, identity[..., axis]),
+                ),
+                (-1, *output_size),
+            )
+            for axis in (0, 1)
+        ]
+
+
+def _with_row(meshgrid, pixels):
+    """The meshgrid (3, P) with the pixels of the identity as a fourth row."""
+    return ops.concatenate([to_tensor(meshgrid), ops.reshape(to_tensor(pixels), (1, -1))])

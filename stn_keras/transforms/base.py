@@ -16,7 +16,7 @@ class Transform(abc.ABC):
     where in the input each output pixel is read; the result is in pixels of the input.
 
     A family names its parameters in `parameter_names`, gives their identity values in `identity`
-    and implements `source_coordinates`. It holds no weights; its state is its arguments.
+    and implements `source_xy`. It holds no weights; its state is its arguments.
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
@@ -43,8 +43,31 @@ class Transform(abc.ABC):
         """The theta, (num_parameters,) float32, that leaves an image as it is."""
 
     @abc.abstractmethod
+    def source_xy(self, theta, output_size, input_size):
+        """`source_coordinates` as x and y by themselves, two tensors (N, H', W')."""
+
     def source_coordinates(self, theta, output_size, input_size):
-        """Where each output pixel is read: (N, H', W', 2) in pixels of the input, (x, y)."""
+        """Where each output pixel is read in the input.
+
+        Convention: (x, y) in pixels of the input. At the identity theta and equal sizes the result
+        is each pixel's own index, bit for bit.
+
+        Args:
+            theta: (N, num_parameters) or (N, *theta_shape); computed in float32 or better.
+            output_size: (height, width) of the output, integers.
+            input_size: (height, width) of the images that will be sampled, integers or scalar
+                tensors.
+
+        Returns:
+            (N, H', W', 2), float32, or float64 for a float64 theta.
+
+        Raises:
+            ValueError: theta of another shape.
+
+        Reference:
+            Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
+        """
+        return ops.stack(self.source_xy(theta, output_size, input_size), axis=-1)
 
     def get_config(self) -> dict:
         """Arguments that make an equal transform."""

@@ -1,0 +1,93 @@
+"""The only backend-specific lines: reading rows, fusing, and an exact matmul.
+
+On JAX and torch these are one call each. TensorFlow's own gradient of a gather adds element by
+element on one core; here it adds whole rows, those of neighbours at once.
+"""
+
+import keras
+from keras import ops
+
+_ROWS_AT_ONCE = 4
+
+
+def matmul(a, b):
+    """a @ b in full precision: JAX on a GPU would round float32 to ten bits."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.numpy.matmul(a, b, precision="highest")
+    return ops.matmul(a, b)
+
+
+def gather_rows(rows, indices):
+    """rows (R, C) and indices (M,), all in range -> (M, C)."""
+    return gather_neighbours(rows, indices, (0,))[0]
+
+
+def gather_neighbours(rows, first, offsets):
+    """rows (R, C) at first (M,) plus each offset, 0 or more -> one (M, C) for each offset."""
+    if keras.backend.backend() != "tensorflow":
+        return [ops.take(rows, first + offset, axis=0) for offset in offsets]
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def gather(rows):
+        def gradient(*upstream):
+            return _add_rows(first, offsets, upstream, tf.shape(rows)[0])
+
+        return [tf.gather_nd(rows, (first + offset)[:, None]) for offset in offsets], gradient
+
+    return gather(rows)
+
+
+def _add_rows(first, offsets, upstream, count):
+    """The transpose of `gather_neighbours`: neighbours are added side by side, then moved."""
+    import tensorflow as tf
+
+    moved = []
+    for start in range(0, len(offsets), _ROWS_AT_ONCE):
+        group = slice(start, start + _ROWS_AT_ONCE)
+        side_by_side = tf.concat(upstream[group], -1)
+        sums = tf.math.unsorted_segment_sum(side_by_side, first, count)
+        parts = tf.split(sums, len(upstream[group]), axis=-1)
+        for part, offset in zip(parts, offsets[group], strict=True):
+            moved.append(tf.pad(part[: count - offset], ((offset, 0), (0, 0))))
+    return tf.add_n(moved)
+
+
+def fused(function, *tensors):
+    """function(*tensors) -> tensor, as one XLA kernel in a TensorFlow graph on a CPU.
+
+    TensorFlow computes such a graph operation by operation, and XLA's convolutions are slow on a
+    CPU, so neither is good for the whole model. The gradient to each tensor is a kernel by itself:
+    one that nothing needs falls out of the graph.
+    """
+    if not _in_cpu_graph():
+        return function(*tensors)
+    import tensorflow as tf
+
+    def gradient_to(position):
+        def gradient(upstream, *tensors):
+            with tf.GradientTape() as tape:
+                tape.watch(tensors[position])
+                result = function(*tensors)
+            return tape.gradient(result, tensors[position], upstream)
+
+        return tf.function(gradient, jit_compile=True, autograph=False)
+
+    @tf.custom_gradient
+    def call(*tensors):
+        def gradients(upstream):
+            return [gradient_to(position)(upstream, *tensors) for position in range(len(tensors))]
+
+        return tf.function(function, jit_compile=True, autograph=False)(*tensors), gradients
+
+    return call(*tensors)
+
+
+def _in_cpu_graph():
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.executing_eagerly() and not tf.config.list_physical_devices("GPU")
