@@ -15,7 +15,7 @@ help:
 	@echo "make test           run the tests"
 	@echo "make test-backends  run the tests of layers and ops on JAX and torch too"
 	@echo "make lint           check format and style"
-	@echo "make benchmark      time the data preparation"
+	@echo "make benchmark      time data preparation, sampler and training step against imgaug and torch"
 	@echo "make clean          remove $(VENV)"
 
 install: $(BIN)/.installed
@@ -48,7 +48,10 @@ format: install
 	$(BIN)/ruff format .
 
 benchmark: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m benchmarks.data_prep
+	$(BIN)/python -m benchmarks.sampler
+	$(BIN)/python -m benchmarks.training_step
 
 clean:
 	rm -rf $(VENV)

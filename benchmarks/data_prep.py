@@ -1,13 +1,12 @@
 """python -m benchmarks.data_prep: distorting 70,000 digits against imgaug used plainly."""
 
 import functools
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.timing import medians, side_by_side
 from data_prep.distorted_set import SETS, make_distorted_set, save
 from data_prep.distortions import default_workers, distort
 from data_prep.errors import OneLineParser, run_command
@@ -16,7 +15,7 @@ from data_prep.imgaug_compat import iaa
 from data_prep.quiet import quiet_import
 from data_prep.recipes import POST
 from data_prep.sources import load_source
-from experiments.environment import describe
+from experiments.environment import describe, device_slug
 
 NAME = "distorted-mnist"
 SEED = 42
@@ -45,17 +44,6 @@ def whole_set(name, workers):
         save(dataset, Path(folder) / "set.npz")
 
 
-def measure(functions, rounds):
-    """Median seconds of each function; every round runs each once, so all meet the same machine."""
-    seconds = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            started = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
 def contestants(images):
     """name -> function, in two groups: distorting alone, and the whole set from file to file."""
     distorting = {"imgaug, one process": lambda: plain_imgaug(images)}
@@ -77,7 +65,7 @@ def main():
     images = np.concatenate([source.train_images, source.test_images])
     rows = []
     for group in contestants(images):
-        seconds = measure(group, arguments.rounds)
+        seconds = medians(side_by_side(group, arguments.rounds))
         baseline = next(iter(seconds.values()))
         rows += [
             {"name": name, "seconds": round(taken, 3), "times_faster": round(baseline / taken, 2)}
@@ -87,7 +75,7 @@ def main():
     for row in rows:
         print(f"{row['name']:36} {row['seconds']:7.2f} s {row['times_faster']:6.2f} x")
     quiet_import("stn_keras")
-    path = writable_folder(arguments.out) / f"data-prep-cpu{default_workers()}.json"
+    path = writable_folder(arguments.out) / f"data-prep-{device_slug()}.json"
     content = {"set": NAME, "images": len(images), "rounds": arguments.rounds, "seed": SEED}
     write_json(path, {**content, "rows": rows, "environment": describe()})
     print(path)

@@ -2,17 +2,19 @@
 
 import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 
-def describe():
-    """Device, versions, commit and time, as plain data."""
+def describe(*packages):
+    """Device, versions (of more `packages` too), commit and time, as plain data."""
+    more = {name: version(name) for name in packages}
     return {
         "device": device(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(), **more},
         "commit": commit(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -21,6 +23,12 @@ def describe():
 def device():
     """The accelerator Keras computes on, else the processor and its cores."""
     return _accelerator() or f"CPU, {os.cpu_count()} cores"
+
+
+def device_slug():
+    """The device as a part of a file's name, such as "cpu2"."""
+    accelerator = _accelerator()
+    return re.sub(r"\W+", "-", accelerator).lower() if accelerator else f"cpu{os.cpu_count()}"
 
 
 def commit():

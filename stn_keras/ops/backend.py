@@ -8,6 +8,8 @@ import keras
 from keras import ops
 
 _ROWS_AT_ONCE = 4
+# From this many values an image's gradient by itself fills the cache, so a batch goes one by one.
+_LARGE_IMAGE = 2**14
 
 
 def matmul(a, b):
@@ -56,7 +58,7 @@ def _add_rows(first, offsets, upstream, count):
 
 
 def fused(function, *tensors):
-    """function(*tensors) -> tensor, as one XLA kernel in a TensorFlow graph on a CPU.
+    """function(*tensors) of one batch -> tensor, as XLA kernels in a TensorFlow graph on a CPU.
 
     TensorFlow computes such a graph operation by operation, and XLA's convolutions are slow on a
     CPU, so neither is good for the whole model. The gradient to each tensor is a kernel by itself:
@@ -66,23 +68,47 @@ def fused(function, *tensors):
         return function(*tensors)
     import tensorflow as tf
 
-    def gradient_to(position):
-        def gradient(upstream, *tensors):
-            with tf.GradientTape() as tape:
-                tape.watch(tensors[position])
-                result = function(*tensors)
-            return tape.gradient(result, tensors[position], upstream)
-
-        return tf.function(gradient, jit_compile=True, autograph=False)
-
     @tf.custom_gradient
     def call(*tensors):
         def gradients(upstream):
-            return [gradient_to(position)(upstream, *tensors) for position in range(len(tensors))]
+            return [
+                _kernel(_gradient_to(position, function))(upstream, *tensors)
+                for position in range(len(tensors))
+            ]
 
-        return tf.function(function, jit_compile=True, autograph=False)(*tensors), gradients
+        return _kernel(function)(*tensors), gradients
 
     return call(*tensors)
+
+
+def _kernel(function):
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def _gradient_to(position, function):
+    import tensorflow as tf
+
+    def gradient(upstream, *tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors[position])
+            result = function(*tensors)
+        return tape.gradient(result, tensors[position], upstream)
+
+    def one_by_one(upstream, *tensors):
+        return tf.map_fn(
+            lambda one: gradient(*(tensor[None] for tensor in one))[0],
+            (upstream, *tensors),
+            fn_output_signature=tensors[position].dtype,
+        )
+
+    def run(upstream, *tensors):
+        values = upstream.shape[1:].num_elements()
+        large = values is not None and values >= _LARGE_IMAGE
+        return (one_by_one if large else gradient)(upstream, *tensors)
+
+    return run
 
 
 def _in_cpu_graph():

@@ -1,0 +1,44 @@
+"""python -m benchmarks.memory {ours,torch} BATCH: peak memory of a process taking full gradients.
+
+Compiling and importing take memory too, so what counts is how the peak grows with the batch.
+"""
+
+import resource
+import subprocess
+import sys
+
+SHAPE = (8, 256, 256, 3)
+_BATCHES = (32, 64)
+
+
+def growth(name):
+    """MiB that a full gradient at SHAPE takes, its inputs and results included."""
+    small, large = (_peak_of_process(name, batch) for batch in _BATCHES)
+    return round((large - small) * SHAPE[0] / (_BATCHES[1] - _BATCHES[0]), 1)
+
+
+def _peak_of_process(name, batch):
+    command = [sys.executable, "-m", "benchmarks.memory", name, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def main():
+    """Take full gradients, print the peak in MiB."""
+    from benchmarks import samplers
+    from benchmarks.sampler import inputs
+
+    name, batch = sys.argv[1], int(sys.argv[2])
+    wrt = samplers.MODES["full gradient"]
+    run, tensor = (
+        samplers.torch_run(wrt) if name == "torch" else samplers.keras_run(samplers.ours_fused, wrt)
+    )
+    tensors = [tensor(array) for array in inputs((batch, *SHAPE[1:]))]
+    for _ in range(3):
+        run(*tensors)
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(kibibytes / 1024)
+
+
+if __name__ == "__main__":
+    main()

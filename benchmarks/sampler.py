@@ -1,0 +1,149 @@
+"""python -m benchmarks.sampler: our grid and sampler against torch, Keras and the textbook."""
+
+import statistics
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import memory, samplers
+from benchmarks.charts import bar_chart
+from benchmarks.timing import medians, side_by_side, times_faster
+from data_prep.errors import OneLineParser, run_command
+from data_prep.files import writable_folder, write_json
+from experiments.environment import describe, device_slug
+
+SHAPES = ((256, 28, 28, 1), (64, 32, 32, 3), (32, 64, 64, 16), (8, 256, 256, 3))
+MORE_PIXELS = ((8, 64, 64, 3), (8, 128, 128, 3), (8, 256, 256, 3))
+LARGER_BATCHES = ((8, 64, 64, 3), (32, 64, 64, 3), (128, 64, 64, 3))
+BASELINE = "torch"
+FUSED = "ours, fused"
+KERAS_AFFINE = "Keras affine_transform"
+SEED = 0
+
+
+def inputs(shape):
+    """Images, theta up to 30 degrees, 20 % and a fifth of half the width, an upstream gradient."""
+    rng = np.random.default_rng(SEED)
+    count = shape[0]
+    angle, scale = rng.uniform(-np.pi / 6, np.pi / 6, count), rng.uniform(0.8, 1.2, count)
+    shift = rng.uniform(-0.2, 0.2, (2, count))
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    theta = np.stack([cosine, -sine, shift[0], sine, cosine, shift[1]], -1).astype("float32")
+    return rng.random(shape, "float32"), theta, rng.standard_normal(shape, "float32")
+
+
+def contestants(shape, mode):
+    """name -> function of no arguments."""
+    wrt = samplers.MODES[mode]
+    runs = {BASELINE: samplers.torch_run(wrt), FUSED: samplers.keras_run(samplers.ours_fused, wrt)}
+    functions = {KERAS_AFFINE: samplers.keras_affine_transform} if not wrt else {}
+    functions["Keras map_coordinates"] = samplers.keras_map_coordinates
+    if keras.backend.backend() == "tensorflow":
+        functions = {"ours, plain graph": samplers.ours, **functions, "textbook": samplers.textbook}
+    runs |= {name: samplers.keras_run(function, wrt) for name, function in functions.items()}
+    return {name: _bound(run, tensor, shape) for name, (run, tensor) in runs.items()}
+
+
+def _bound(run, tensor, shape):
+    tensors = [tensor(array) for array in inputs(shape)]
+    return lambda: run(*tensors)
+
+
+def measure_cells(rounds):
+    """One row a shape and mode: milliseconds and times faster than torch, of each contestant."""
+    cells = [(shape, mode) for shape in SHAPES for mode in samplers.MODES]
+    rows = []
+    for shape, mode in tqdm(cells, unit="cell"):
+        seconds = side_by_side(contestants(shape, mode), rounds, warm_up=2)
+        rows.append(
+            {
+                "shape": shape,
+                "mode": mode,
+                "milliseconds": {n: round(1e3 * s, 3) for n, s in medians(seconds).items()},
+                "times_torch": {
+                    n: round(times_faster(seconds, n, BASELINE), 2)
+                    for n in seconds
+                    if n != BASELINE
+                },
+                "times_textbook": round(times_faster(seconds, FUSED, "textbook"), 2)
+                if "textbook" in seconds
+                else None,
+            }
+        )
+    return rows
+
+
+def measure_growth(shapes, rounds):
+    """Milliseconds of the fused full gradient, sizes side by side."""
+    run, tensor = samplers.keras_run(samplers.ours_fused, samplers.MODES["full gradient"])
+    functions = {shape: _bound(run, tensor, shape) for shape in shapes}
+    times = medians(side_by_side(functions, rounds, warm_up=2))
+    return [
+        {
+            "shape": shape,
+            "milliseconds": round(1e3 * seconds, 3),
+            "nanoseconds_a_pixel": round(1e9 * seconds / np.prod(shape[:3]), 2),
+        }
+        for shape, seconds in times.items()
+    ]
+
+
+def summary(rows):
+    """name -> least and geometric mean of times faster than torch, over the cells that have it."""
+    names = {name: None for row in rows for name in row["times_torch"]}
+    ratios = {n: [r["times_torch"][n] for r in rows if n in r["times_torch"]] for n in names}
+    return {
+        name: {"least": min(values), "geometric_mean": round(statistics.geometric_mean(values), 2)}
+        for name, values in ratios.items()
+    }
+
+
+def print_report(content):
+    """The results as text."""
+    for row in content["cells"]:
+        shape = "x".join(map(str, row["shape"]))
+        print(f"\n{shape}, {row['mode']}")
+        for name, milliseconds in row["milliseconds"].items():
+            ratio = row["times_torch"].get(name)
+            print(f"  {name:24} {milliseconds:9.2f} ms", f"{ratio:8.2f} x torch" if ratio else "")
+    print("\ntimes as fast as torch: least, geometric mean")
+    for name, values in content["summary"].items():
+        print(f"  {name:24} {values['least']:6.2f} {values['geometric_mean']:6.2f}")
+    for name in ("more_pixels", "larger_batches"):
+        steps = ", ".join(
+            f"{row['milliseconds']:.2f} ms ({row['nanoseconds_a_pixel']:.1f} ns a pixel)"
+            for row in content[name]
+        )
+        print(f"{name.replace('_', ' ')}, 1x 4x 16x: {steps}")
+    print("MiB of a full gradient:", content["mebibytes"])
+
+
+def main():
+    """Measure, print, write JSON and chart."""
+    parser = OneLineParser(prog="python -m benchmarks.sampler", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=21, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    arguments = parser.parse_args()
+    out = writable_folder(arguments.out)
+    rows = measure_cells(arguments.rounds)
+    content = {
+        "rounds": arguments.rounds,
+        "seed": SEED,
+        "cells": rows,
+        "summary": summary(rows),
+        "more_pixels": measure_growth(MORE_PIXELS, arguments.rounds),
+        "larger_batches": measure_growth(LARGER_BATCHES, arguments.rounds),
+        "mebibytes": {"shape": memory.SHAPE, **{n: memory.growth(n) for n in ("ours", "torch")}},
+        "environment": describe("torch"),
+    }
+    print_report(content)
+    path = out / f"sampler-{device_slug()}.json"
+    write_json(path, content)
+    bar_chart(rows, path.with_suffix(".png"))
+    print(f"{path}\n{path.with_suffix('.png')}")
+
+
+if __name__ == "__main__":
+    run_command(main, "python -m benchmarks.sampler")

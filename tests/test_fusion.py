@@ -1,0 +1,99 @@
+"""The kernel that a TensorFlow training graph on a CPU gets compute what plain graphs compute."""
+
+import keras
+import numpy as np
+import pytest
+
+from stn_keras import SpatialTransformer
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("fusion is for TensorFlow graphs", allow_module_level=True)
+
+tf = pytest.importorskip("tensorflow")
+
+SMALL, LARGE, CHANNELS_FIRST = (3, 9, 11, 2), (3, 96, 90, 2), (3, 2, 9, 11)
+
+
+def tilted_transformer(shape, **arguments):
+    """A layer whose theta differs from image to image and from the identity."""
+    layer = SpatialTransformer(keras.layers.Flatten(), **arguments)
+    layer.build(shape)
+    rng = np.random.default_rng(0)
+    layer.regressor.kernel.assign(
+        rng.normal(0, 0.1 / np.prod(shape[1:]), layer.regressor.kernel.shape)
+    )
+    layer.regressor.bias.assign([0.9, 0.2, 0.1, -0.3, 1.1, -0.2])
+    return layer
+
+
+def output_and_gradients(layer, images, training, upstream):
+    @tf.function
+    def run(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=training)
+        inputs = [images, layer.regressor.kernel.value, layer.regressor.bias.value]
+        return outputs, *tape.gradient(outputs, inputs, upstream)
+
+    return run(images)
+
+
+def compiled_calls(layer, images, training):
+    graph = tf.function(lambda images: layer(images, training=training)).get_concrete_function(
+        images
+    )
+    return [
+        operation.name
+        for operation in graph.graph.get_operations()
+        if operation.type in ("PartitionedCall", "StatefulPartitionedCall")
+        and operation.get_attr("_XlaMustCompile")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        (SMALL, {}),
+        (SMALL, {"fill_mode": "reflect", "interpolation": "bicubic", "output_size": (5, 20)}),
+        (LARGE, {"fill_value": 0.5}),
+        (CHANNELS_FIRST, {"data_format": "channels_first"}),
+    ],
+)
+def test_training_graph_equals_inference_graph(shape, arguments):
+    rng = np.random.default_rng(1)
+    layer = tilted_transformer(shape, **arguments)
+    images = tf.constant(rng.random(shape, "float32"))
+    upstream = tf.constant(rng.random(layer.compute_output_shape(shape), "float32"))
+    fused, plain = (
+        output_and_gradients(layer, images, training, upstream) for training in (True, False)
+    )
+    for ours, expected in zip(fused, plain, strict=True):
+        scale = max(1, np.abs(expected).max())
+        # XLA rounds coordinates near 90 another way, by 1e-5 of a pixel of noise.
+        np.testing.assert_allclose(ours / scale, expected / scale, atol=5e-5)
+
+
+def test_only_training_compiles():
+    layer, images = tilted_transformer(SMALL), tf.zeros(SMALL)
+    assert len(compiled_calls(layer, images, training=True)) == 1
+    assert not compiled_calls(layer, images, training=False)
+
+
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
+def test_fit_with_a_short_last_batch(shape):
+    images = np.random.default_rng(2).random((5, *shape[1:]), "float32")
+    model = keras.Sequential([SpatialTransformer(), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    history = model.fit(images, np.ones(5), batch_size=2, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_images_of_changing_size():
+    pooled = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()])
+    inputs = keras.Input((None, None, 1))
+    outputs = SpatialTransformer(pooled, output_size=(6, 6))(inputs)
+    model = keras.Model(inputs, keras.layers.Flatten()(outputs))
+    model.compile("adam", "mse")
+    for size in (8, 12):
+        loss = model.train_on_batch(np.ones((2, size, size, 1), "float32"), np.zeros((2, 36)))
+        assert np.isfinite(loss)
