@@ -26,13 +26,11 @@ def _peak_of_process(name, batch):
 def main():
     """Take full gradients, print the peak in MiB."""
     from benchmarks import samplers
-    from benchmarks.sampler import inputs
+    from benchmarks.sampler import fused_run, inputs
 
     name, batch = sys.argv[1], int(sys.argv[2])
-    wrt = samplers.MODES["full gradient"]
-    run, tensor = (
-        samplers.torch_run(wrt) if name == "torch" else samplers.keras_run(samplers.ours_fused, wrt)
-    )
+    mode = "full gradient"
+    run, tensor = samplers.torch_run(samplers.MODES[mode]) if name == "torch" else fused_run(mode)
     tensors = [tensor(array) for array in inputs((batch, *SHAPE[1:]))]
     for _ in range(3):
         run(*tensors)

@@ -23,7 +23,7 @@ def ours(images, theta):
 
 
 def ours_fused(images, theta):
-    """The same as `SpatialTransformer` runs it while training."""
+    """The same with the kernels that `SpatialTransformer` runs while training."""
     return fused(ours, images, theta)
 
 
@@ -78,17 +78,17 @@ def keras_map_coordinates(images, theta):
     return ops.image.map_coordinates(images, ops.stack(full), order=1, fill_mode="constant")
 
 
-def keras_run(function, wrt):
+def keras_run(function, wrt, xla=False):
     """`function(images, theta)` and its gradients to `wrt`, compiled by the backend."""
     if keras.backend.backend() == "jax":
         return _jax_run(function, wrt)
-    return _tensorflow_run(function, wrt)
+    return _tensorflow_run(function, wrt, xla)
 
 
-def _tensorflow_run(function, wrt):
+def _tensorflow_run(function, wrt, xla):
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(jit_compile=xla)
     def run(images, theta, upstream):
         if not wrt:
             return function(images, theta)
