@@ -7,9 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from stn_keras.ops import homogeneous_meshgrid
+from stn_keras.ops import homogeneous_meshgrid, sample_xy
 from stn_keras.ops.backend import fused
-from stn_keras.ops.sampling import sample_xy
 from stn_keras.transforms import Affine
 
 MODES = {"forward": (), "theta gradient": ("theta",), "full gradient": ("images", "theta")}

@@ -31,7 +31,8 @@ class Experiment:
             probabilities. Imports Keras only when called, so that command lines answer at once.
         epochs: default number of epochs.
         batch_size: default batch size.
-        learning_rate: Adam's at the start; it decays to zero along a cosine.
+        learning_rate: AdamW's at the start; it decays to zero along a cosine.
+        weight_decay: AdamW's, multiplied with the learning rate at each step.
         jitter: ranges of the random moves of training images; see `experiments.jitter.Jitter`.
         validation: how many original training images, with their distorted copies, choose the
             epoch.
@@ -48,6 +49,7 @@ class Experiment:
     epochs: int
     batch_size: int
     learning_rate: float
+    weight_decay: float
     jitter: JitterRanges
     validation: int
     copies: int

@@ -11,6 +11,7 @@ EXPERIMENT = Experiment(
     epochs=60,
     batch_size=64,
     learning_rate=2e-3,
+    weight_decay=0.1,
     jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
     validation=137,
     copies=8,

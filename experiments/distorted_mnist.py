@@ -21,10 +21,11 @@ EXPERIMENT = Experiment(
     title="MNIST mixed with its distorted copies",
     models=("dense", "cnn", "stn-dense", "stn-cnn"),
     build_model=build_model,
-    epochs=24,
+    epochs=36,
     batch_size=128,
     learning_rate=2e-3,
-    jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
+    weight_decay=0.1,
+    jitter=JitterRanges(rotation=15, scale=0.15, shift=0.15),
     validation=5000,
     copies=5,
     published={

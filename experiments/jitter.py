@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from stn_keras import BilinearSampler, GridGenerator
+from stn_keras.ops import sample_xy
+from stn_keras.ops.backend import fused
 from stn_keras.transforms import Affine
 
 
@@ -19,12 +20,27 @@ class Jitter:
         self.ranges = ranges
         images = keras.Input(image_shape)
         theta = keras.Input((Affine().num_parameters,))
-        moved = BilinearSampler()(images, GridGenerator(image_shape[:2])(theta))
-        self.model = keras.Model([images, theta], moved)
+        self.model = keras.Model([images, theta], _Move()(images, theta))
 
     def __call__(self, images, rng):
         """Move images (N, H, W, C) float32, each its own way."""
         return self.model.predict_on_batch([images, draw_theta(self.ranges, rng, len(images))])
+
+
+class _Move(keras.layers.Layer):
+    """Images and theta -> images, bilinear, in one kernel."""
+
+    def call(self, images, theta):
+        return fused(_move, images, theta)
+
+    def compute_output_shape(self, images_shape, theta_shape):
+        return images_shape
+
+
+def _move(images, theta):
+    size = images.shape[1:3]
+    x, y = Affine().source_xy(theta, size, size)
+    return sample_xy(images, x, y)
 
 
 def draw_theta(ranges, rng, count):

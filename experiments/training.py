@@ -124,7 +124,9 @@ def compile_model(experiment, settings, dataset, total_steps):
     model = experiment.build_model(settings.model, dataset.train.originals.shape[1:], classes)
     rate = keras.optimizers.schedules.CosineDecay(experiment.learning_rate, total_steps)
     model.compile(
-        keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.AdamW(rate, weight_decay=experiment.weight_decay),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     return model
 
