@@ -20,7 +20,7 @@ def value_and_gradients(function, *arrays):
 
         wrt = tuple(range(len(arrays)))
         tensors = [jax.numpy.asarray(array) for array in arrays]
-        value, gradients = jax.value_and_grad(function, argnums=wrt)(*tensors)
+        value, gradients = jax.jit(jax.value_and_grad(function, argnums=wrt))(*tensors)
     else:
         import torch
 
