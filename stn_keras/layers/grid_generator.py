@@ -16,7 +16,7 @@ class GridGenerator(keras.layers.Layer):
     Args:
         output_size: (height, width) of the output.
         input_size: (height, width) of the images to be sampled; None: the same as `output_size`.
-        transform: "affine", or a `stn_keras.transforms.Transform`.
+        transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
         align_corners: where -1 and 1 lie; see `stn_keras.transforms.Transform`.
 
     Input shape: theta (N, P), with P the transform's `num_parameters`.

@@ -23,7 +23,7 @@ class SpatialTransformer(keras.layers.Layer):
 
     Args:
         localization: Keras layer or model from images to features, or None for a small default.
-        transform: "affine", or a `stn_keras.transforms.Transform`.
+        transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
         output_size: (height, width) of the output, one integer for a square; None: the input's.
         fill_mode: what is read outside the image: "constant", "nearest", "reflect", "mirror" or
             "wrap"; see `stn_keras.ops.sample`.

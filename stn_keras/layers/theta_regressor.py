@@ -16,7 +16,7 @@ class ThetaRegressor(keras.layers.Layer):
     whatever the mixed-precision policy.
 
     Args:
-        transform: "affine", or a `stn_keras.transforms.Transform`.
+        transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
 
     Input shape: (N, ...); everything but the batch is flattened and must be static.
 

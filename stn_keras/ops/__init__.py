@@ -1,6 +1,26 @@
-"""Pure functions on tensors: coordinates and sampling."""
+"""Pure functions on tensors: coordinates, sampling, and computing with theta."""
 
 from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
 from stn_keras.ops.sampling import sample, sample_xy
+from stn_keras.ops.theta import (
+    Decomposition,
+    compose,
+    decompose,
+    from_pixel_matrix,
+    invert,
+    to_pixel_matrix,
+)
 
-__all__ = ["half_extents", "homogeneous_meshgrid", "identity_coordinates", "sample", "sample_xy"]
+__all__ = [
+    "Decomposition",
+    "compose",
+    "decompose",
+    "from_pixel_matrix",
+    "half_extents",
+    "homogeneous_meshgrid",
+    "identity_coordinates",
+    "invert",
+    "sample",
+    "sample_xy",
+    "to_pixel_matrix",
+]

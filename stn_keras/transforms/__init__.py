@@ -2,11 +2,42 @@
 
 from stn_keras._arguments import check_choice
 from stn_keras.transforms.affine import Affine
+from stn_keras.transforms.attention import Attention
+from stn_keras.transforms.axis_aligned import AxisAligned
 from stn_keras.transforms.base import Transform
+from stn_keras.transforms.dense_flow import DenseFlow
+from stn_keras.transforms.homography import Homography
+from stn_keras.transforms.rotation import Rotation
+from stn_keras.transforms.similarity import Similarity
+from stn_keras.transforms.thin_plate_spline import ThinPlateSpline
+from stn_keras.transforms.translation import Translation
 
-FAMILIES = {"affine": Affine}
+# Those that need no argument but `align_corners`; `DenseFlow` is passed as an object.
+FAMILIES = {
+    "affine": Affine,
+    "attention": Attention,
+    "axis_aligned": AxisAligned,
+    "homography": Homography,
+    "rotation": Rotation,
+    "similarity": Similarity,
+    "thin_plate_spline": ThinPlateSpline,
+    "translation": Translation,
+}
 
-__all__ = ["FAMILIES", "Affine", "Transform", "get"]
+__all__ = [
+    "FAMILIES",
+    "Affine",
+    "Attention",
+    "AxisAligned",
+    "DenseFlow",
+    "Homography",
+    "Rotation",
+    "Similarity",
+    "ThinPlateSpline",
+    "Transform",
+    "Translation",
+    "get",
+]
 
 
 def get(transform: str | Transform, align_corners: bool = False) -> Transform:

@@ -1,5 +1,7 @@
 """The affine family: rotation, scale, shear and shift."""
 
+import abc
+
 import keras
 import numpy as np
 from keras import ops
@@ -12,8 +14,63 @@ from stn_keras.transforms.base import Transform
 _IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], "float32")
 
 
+class AffineFamily(Transform):
+    """A transform whose theta stands for a matrix 2x3; what is missing is `matrix`."""
+
+    @abc.abstractmethod
+    def matrix(self, theta):
+        """theta (N, *theta_shape), standardized -> (N, 2, 3); exact at the identity."""
+
+    def source_xy(self, theta, output_size, input_size):
+        theta = self._standardize_theta(theta)
+        dtype = keras.backend.standardize_dtype(theta.dtype)
+        # Only the deviation from the identity is multiplied, already in pixels; the pixel of the
+        # identity is a fourth row of the meshgrid, taken once. At the identity all that is left of
+        # the product is 1 times that pixel, which is exact.
+        deviation = self.matrix(theta) - ops.cast(_IDENTITY, dtype)
+        extents = half_extents(input_size, self.align_corners, dtype)
+        meshgrid = homogeneous_meshgrid(output_size, self.align_corners, dtype)
+        return add_to_identity(
+            [deviation[:, axis] * extents[axis] for axis in (0, 1)],
+            meshgrid.T,
+            identity_coordinates(output_size, input_size, self.align_corners, dtype),
+        )
+
+
+def matrix_of(a, b, tx, c, d, ty):
+    """Six entries, each (N,) or a number, at least one a tensor -> (N, 2, 3)."""
+    entries = (a, b, tx, c, d, ty)
+    like = next(entry for entry in entries if not isinstance(entry, float))
+    full = [entry * ops.ones_like(like) if isinstance(entry, float) else entry for entry in entries]
+    return ops.reshape(ops.stack(full, axis=-1), (-1, 2, 3))
+
+
+def add_to_identity(coefficients, basis, identity):
+    """x and y, each identity + coefficients @ basis, exact where the coefficients are zero.
+
+    Args:
+        coefficients: for x and for y (N, K), in pixels.
+        basis: (K, H' * W').
+        identity: (H', W', 2), pixels read at the identity.
+
+    Returns:
+        x and y, each (N, H', W').
+    """
+    basis, identity = to_tensor(basis), to_tensor(identity)
+    height, width = identity.shape[:2]
+    results = []
+    for axis in (0, 1):
+        once = ops.ones_like(coefficients[axis][:, :1])
+        pixels = ops.reshape(identity[..., axis], (1, -1))
+        product = matmul(
+            ops.concatenate([coefficients[axis], once], axis=-1), ops.concatenate([basis, pixels])
+        )
+        results.append(ops.reshape(product, (-1, height, width)))
+    return results
+
+
 @keras.saving.register_keras_serializable(package="stn_keras")
-class Affine(Transform):
+class Affine(AffineFamily):
     """Affine transform, theta = [a b tx; c d ty] row by row.
 
     Convention: inverse mapping in normalized coordinates, x_source = a x + b y + tx and
@@ -33,35 +90,12 @@ class Affine(Transform):
     """
 
     theta_shape = (2, 3)
+    parameter_names = ("a", "b", "tx", "c", "d", "ty")
 
     @property
     def identity(self) -> np.ndarray:
         """The theta, (6,) float32, that leaves an image as it is."""
         return _IDENTITY.ravel()
 
-    def source_xy(self, theta, output_size, input_size):
-        theta = self._standardize_theta(theta)
-        dtype = keras.backend.standardize_dtype(theta.dtype)
-        # Only the deviation from the identity is multiplied, already in pixels; the pixel of the
-        # identity is a fourth row of the meshgrid, taken once. At the identity all that is left of
-        # the product is 1 times that pixel, which is exact.
-        deviation = theta - ops.cast(_IDENTITY, dtype)
-        extents = half_extents(input_size, self.align_corners, dtype)
-        meshgrid = homogeneous_meshgrid(output_size, self.align_corners, dtype)
-        identity = identity_coordinates(output_size, input_size, self.align_corners, dtype)
-        once = ops.ones_like(theta[:, 0, :1])
-        return [
-            ops.reshape(
-                matmul(
-                    ops.concatenate([deviation[:, axis] * extents[axis], once], axis=-1),
-                    _with_row(meshgrid.T, identity[..., axis]),
-                ),
-                (-1, *output_size),
-            )
-            for axis in (0, 1)
-        ]
-
-
-def _with_row(meshgrid, pixels):
-    """The meshgrid (3, P) with the pixels of the identity as a fourth row."""
-    return ops.concatenate([to_tensor(meshgrid), ops.reshape(to_tensor(pixels), (1, -1))])
+    def matrix(self, theta):
+        return theta

@@ -24,6 +24,7 @@ class Transform(abc.ABC):
     """
 
     theta_shape: tuple[int, ...]
+    parameter_names: tuple[str, ...]
 
     def __init__(self, align_corners: bool = False):
         if not isinstance(align_corners, bool):

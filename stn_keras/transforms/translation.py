@@ -1,0 +1,37 @@
+"""Shift alone."""
+
+import keras
+import numpy as np
+
+from stn_keras.transforms.affine import AffineFamily, matrix_of
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class Translation(AffineFamily):
+    """Shift, theta = [tx ty].
+
+    Convention: inverse mapping in normalized coordinates, output to input: x_source = x + tx and
+    y_source = y + ty. tx = 1 is half the width.
+
+    Args:
+        align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
+            centres.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
+
+    Example:
+        >>> Translation().parameter_names
+        ('tx', 'ty')
+    """
+
+    theta_shape = (2,)
+    parameter_names = ("tx", "ty")
+
+    @property
+    def identity(self) -> np.ndarray:
+        """The theta, (2,) float32, that leaves an image as it is."""
+        return np.array([0, 0], "float32")
+
+    def matrix(self, theta):
+        return matrix_of(1.0, 0.0, theta[:, 0], 0.0, 1.0, theta[:, 1])

@@ -1,0 +1,198 @@
+"""Every family: exact at the identity, right against references, learning from the start."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import EXACT
+from gradients import value_and_gradients
+from keras import ops
+from scipy.interpolate import RBFInterpolator
+
+from stn_keras import SpatialTransformer, transforms
+from stn_keras._arguments import to_tensor
+from stn_keras.ops import homogeneous_meshgrid, sample
+from stn_keras.transforms.thin_plate_spline import control_points
+
+SIZES = [(1, 1), (2, 7), (28, 28), (33, 5), (47, 60)]
+
+
+def every_family(size, align_corners=False):
+    named = {name: transforms.get(name, align_corners) for name in transforms.FAMILIES}
+    return {**named, "dense_flow": transforms.DenseFlow(size, align_corners)}
+
+
+FAMILIES = tuple(every_family((1, 1)))
+
+
+def normalized_xy(transform, theta, size):
+    """Source coordinates on [-1, 1] for one theta, as NumPy (H', W', 2), pixels undone."""
+    theta = np.asarray(theta, "float32")[None]
+    pixels = ops.convert_to_numpy(transform.source_coordinates(theta, size, size))[0]
+    height, width = size
+    return (2 * pixels + 1) / (width, height) - 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_identity_is_bit_exact(rng, name, size, align_corners):
+    transform = every_family(size, align_corners)[name]
+    images = rng.normal(size=(2, *size, 2)).astype("float32")
+    theta = np.tile(transform.identity, (2, 1))
+    coordinates = transform.source_coordinates(theta, size, size)
+    np.testing.assert_array_equal(ops.convert_to_numpy(sample(images, coordinates)), images)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_theta_gets_a_gradient_at_the_identity(rng, name):
+    transform = every_family((6, 8))[name]
+    images = rng.normal(size=(1, 6, 8, 1)).astype("float32")
+
+    def loss(theta):
+        return ops.sum(sample(images, transform.source_coordinates(theta, (6, 8), (6, 8))) ** 2)
+
+    _, (gradient,) = value_and_gradients(loss, transform.identity[None])
+    assert np.isfinite(gradient).all()
+    assert (gradient != 0).mean() > 0.4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_theta_gradient_agrees_with_finite_differences(rng, name):
+    if EXACT == "float32":
+        pytest.skip("finite differences need float64")
+    transform = every_family((4, 5))[name]
+    theta = transform.identity + rng.normal(0, 0.1, transform.num_parameters)
+    weights = rng.normal(size=(1, 4, 5, 2))
+
+    def loss(theta):
+        coordinates = transform.source_coordinates(theta, (4, 5), (4, 5))
+        return ops.sum(ops.sin(coordinates) * to_tensor(weights))
+
+    _, (gradient,) = value_and_gradients(loss, theta[None])
+    for index in range(len(theta)):
+        step = np.zeros_like(theta)
+        step[index] = 1e-6
+        up, down = (float(loss((theta + sign * step)[None])) for sign in (1, -1))
+        np.testing.assert_allclose(gradient[0, index], (up - down) / 2e-6, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "theta", "matrix"),
+    [
+        ("translation", [0.3, -0.2], [1, 0, 0.3, 0, 1, -0.2]),
+        ("attention", [0.5, 0.3, -0.2], [0.5, 0, 0.3, 0, 0.5, -0.2]),
+        ("axis_aligned", [0.5, 2, 0.3, -0.2], [0.5, 0, 0.3, 0, 2, -0.2]),
+        ("rotation", [np.pi / 2], [0, -1, 0, 1, 0, 0]),
+        ("similarity", [2, np.pi / 6, 0.3, -0.2], [3**0.5, -1, 0.3, 1, 3**0.5, -0.2]),
+    ],
+)
+def test_subfamilies_are_affine(name, theta, matrix):
+    size = (5, 8)
+    ours = normalized_xy(transforms.get(name), theta, size)
+    np.testing.assert_allclose(ours, normalized_xy(transforms.Affine(), matrix, size), atol=1e-6)
+
+
+def test_homography_against_its_formula(rng):
+    size = (6, 9)
+    matrix = np.eye(3) + rng.normal(0, 0.15, (3, 3))
+    matrix /= matrix[2, 2]
+    moved = homogeneous_meshgrid(size, dtype="float64") @ matrix.T
+    expected = (moved[:, :2] / moved[:, 2:]).reshape(*size, 2)
+    ours = normalized_xy(transforms.Homography(), matrix.ravel()[:8], size)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_homography_against_opencv(rng):
+    cv2 = pytest.importorskip("cv2")
+    size = (20, 20)
+    image = cv2.GaussianBlur(rng.random(size, "float32"), (0, 0), 2)
+    matrix = np.array([[0.9, 0.1, 0.05], [-0.1, 0.8, 0.1], [0.1, -0.15, 1]])
+    to_pixels = np.array([[10, 0, 9.5], [0, 10, 9.5], [0, 0, 1]])
+    in_pixels = to_pixels @ matrix @ np.linalg.inv(to_pixels)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    theirs = cv2.warpPerspective(image, in_pixels, size, flags=flags)
+    theta = matrix.ravel()[None, :8].astype("float32")
+    coordinates = transforms.Homography().source_coordinates(theta, size, size)
+    ours = ops.convert_to_numpy(sample(image[None, ..., None], coordinates))[0, ..., 0]
+    np.testing.assert_allclose(ours, theirs, atol=0.01)  # OpenCV rounds to 1/32 of a pixel
+
+
+def test_behind_the_camera_is_fill_and_gradients_stay_finite(rng):
+    size, transform = (16, 16), transforms.Homography()
+    images = rng.random((1, *size, 1), "float32")
+    theta = transform.identity[None].copy()
+    theta[0, 6] = 2.0  # depth = 1 + 2 x: behind for x < -0.5, near the horizon at x = -0.5
+
+    def warp(theta):
+        return sample(images, transform.source_coordinates(theta, size, size), fill_value=7.0)
+
+    warped = ops.convert_to_numpy(warp(theta))
+    assert np.isfinite(warped).all()
+    assert (warped[0, :, :4] == 7).all()
+    _, (gradient,) = value_and_gradients(lambda theta: ops.sum(warp(theta)), theta)
+    assert np.isfinite(gradient).all()
+    theta[0, 6] = np.nan
+    assert np.isnan(ops.convert_to_numpy(warp(theta))).all()
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (4, 4), (3, 5)])
+def test_thin_plate_spline_against_scipy(rng, grid):
+    size = (7, 10)
+    offsets = rng.normal(0, 0.2, (grid[0] * grid[1], 2))
+    points, pixels = control_points(grid), homogeneous_meshgrid(size, dtype="float64")[:, :2]
+    spline = RBFInterpolator(points, offsets, kernel="thin_plate_spline", degree=1)
+    expected = (pixels + spline(pixels)).reshape(*size, 2)
+    ours = normalized_xy(transforms.ThinPlateSpline(grid), offsets.ravel(), size)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_thin_plate_spline_is_exact_at_its_control_points(rng):
+    grid = (3, 4)
+    offsets = rng.normal(0, 0.2, (*grid, 2)).astype("float32")
+    # With corners aligned and as many pixels as control points, each pixel is one of them.
+    transform = transforms.ThinPlateSpline(grid, align_corners=True)
+    coordinates = transform.source_coordinates(offsets[None], grid, grid)
+    identity = transform.source_coordinates(0 * offsets[None], grid, grid)
+    moved = ops.convert_to_numpy(coordinates - identity)[0]
+    np.testing.assert_allclose(moved, offsets * (1.5, 1.0), atol=1e-6)
+
+
+def test_dense_flow_adds_pixels(rng):
+    flow = rng.normal(size=(2, 3, 4, 2)).astype("float32")
+    coordinates = transforms.DenseFlow((3, 4)).source_coordinates(flow, (3, 4), (3, 4))
+    y, x = np.mgrid[:3, :4]
+    np.testing.assert_allclose(coordinates, flow + np.stack([x, y], -1), atol=1e-6)
+    with pytest.raises(ValueError, match="flow's size"):
+        transforms.DenseFlow((3, 4)).source_coordinates(flow, (4, 3), (3, 4))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_parameters_have_names_and_configs_round_trip(name):
+    transform = every_family((2, 3), align_corners=True)[name]
+    assert len(transform.parameter_names) == transform.num_parameters == len(transform.identity)
+    assert repr(type(transform).from_config(transform.get_config())) == repr(transform)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_transformer_of_each_family_learns_saves_and_loads(rng, tmp_path, name):
+    transform = every_family((9, 9))[name]
+    inputs = keras.Input((9, 9, 1))
+    outputs = SpatialTransformer(keras.layers.Flatten(), transform=transform)(inputs)
+    model = keras.Model(inputs, keras.layers.Flatten()(outputs))
+    model.compile("adam", "mse")
+    images = rng.random((6, 9, 9, 1), "float32")
+    model.fit(images, rng.random((6, 81), "float32"), epochs=2, verbose=0)
+    layer = next(layer for layer in model.layers if isinstance(layer, SpatialTransformer))
+    theta = ops.convert_to_numpy(layer.theta(images))
+    assert (theta != transform.identity).any()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), model.predict(images, verbose=0)
+    )
+
+
+@pytest.mark.parametrize("grid", [1, (1, 4), (2, 0), "4"])
+def test_bad_grids_are_refused(grid):
+    with pytest.raises(ValueError, match="grid"):
+        transforms.ThinPlateSpline(grid)
