@@ -13,6 +13,7 @@ from benchmarks.timing import medians, side_by_side, times_faster
 from data_prep.errors import OneLineParser, run_command
 from data_prep.files import writable_folder, write_json
 from experiments.environment import describe, device_slug
+from experiments.tables import markdown_table
 
 SHAPES = ((256, 28, 28, 1), (64, 32, 32, 3), (32, 64, 64, 16), (8, 256, 256, 3))
 MORE_PIXELS = ((8, 64, 64, 3), (8, 128, 128, 3), (8, 256, 256, 3))
@@ -109,24 +110,47 @@ def summary(rows):
     }
 
 
-def print_report(content):
-    """The results as text."""
+def report(content):
+    """The results as Markdown."""
+    names = [BASELINE, *content["summary"]]
+    rows = [["shape, what", f"{BASELINE}, ms", *(f"{name}, ms (x)" for name in names[1:])]]
     for row in content["cells"]:
-        shape = "x".join(map(str, row["shape"]))
-        print(f"\n{shape}, {row['mode']}")
-        for name, milliseconds in row["milliseconds"].items():
-            ratio = row["times_torch"].get(name)
-            print(f"  {name:24} {milliseconds:9.2f} ms", f"{ratio:8.2f} x torch" if ratio else "")
-    print("\ntimes as fast as torch: least, geometric mean")
-    for name, values in content["summary"].items():
-        print(f"  {name:24} {values['least']:6.2f} {values['geometric_mean']:6.2f}")
+        times = [_time(row, name) for name in names]
+        rows.append(["x".join(map(str, row["shape"])) + ", " + row["mode"], *times])
+    for what in ("least", "geometric_mean"):
+        ratios = [f"({values[what]:.2f})" for values in content["summary"].values()]
+        rows.append([f"{what.replace('_', ' ')} ratio", "", *ratios])
+    lines = [markdown_table(rows), ""]
+    textbook = [row["times_textbook"] for row in content["cells"] if row["times_textbook"]]
+    if textbook:
+        mean = statistics.geometric_mean(textbook)
+        lines.append(
+            f"- {FUSED}, against textbook: {min(textbook):.1f} to {max(textbook):.1f} times as fast,"
+            f" geometric mean {mean:.1f}"
+        )
     for name in ("more_pixels", "larger_batches"):
         steps = ", ".join(
             f"{row['milliseconds']:.2f} ms ({row['nanoseconds_a_pixel']:.1f} ns a pixel)"
             for row in content[name]
         )
-        print(f"{name.replace('_', ' ')}, 1x 4x 16x: {steps}")
-    print("MiB of a full gradient:", content["mebibytes"])
+        start = "x".join(map(str, content[name][0]["shape"]))
+        lines.append(
+            f"- {name.replace('_', ' ')}, full gradient, 1, 4 and 16 times {start}: {steps}"
+        )
+    memory_used = content["mebibytes"]
+    shape = "x".join(map(str, memory_used["shape"]))
+    lines.append(
+        f"- memory of a full gradient at {shape}, inputs and results included: "
+        f"ours {memory_used['ours']} MiB, torch {memory_used['torch']} MiB"
+    )
+    return "\n".join(lines)
+
+
+def _time(row, name):
+    if name not in row["milliseconds"]:
+        return ""
+    ratio = f" ({row['times_torch'][name]:.2f})" if name in row["times_torch"] else ""
+    return f"{row['milliseconds'][name]:.2f}{ratio}"
 
 
 def main():
@@ -147,7 +171,7 @@ def main():
         "mebibytes": {"shape": memory.SHAPE, **{n: memory.growth(n) for n in ("ours", "torch")}},
         "environment": describe("torch"),
     }
-    print_report(content)
+    print(report(content))
     path = out / f"sampler-{device_slug()}.json"
     write_json(path, content)
     bar_chart(rows, path.with_suffix(".png"))

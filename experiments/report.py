@@ -8,6 +8,7 @@ from data_prep.files import atomic_path, write_json
 from experiments import environment
 from experiments.evaluation import SWEEPS, training_environment
 from experiments.runs import read_json
+from experiments.tables import markdown_table
 
 
 def summarize(experiment, results, dataset):
@@ -53,9 +54,7 @@ def table(summary):
             rows.append(
                 ["published", "", *("" if p is None else f"{p:g}" for p in published), "", ""]
             )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    return "\n".join("| " + " | ".join(_align(row, widths)) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def write(summary, pictures, folder):
@@ -118,11 +117,6 @@ def _options(summary):
         for key in ("epochs", "batch_size", "precision")
         for value in sorted({run[key] for run in runs})
     )
-
-
-def _align(row, widths):
-    first, *rest = row
-    return [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]
 
 
 def _markdown(summary, pictures):

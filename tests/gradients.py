@@ -29,4 +29,5 @@ def value_and_gradients(function, *arrays):
         if not value.requires_grad:
             value = value + 0 * sum(tensor.sum() for tensor in tensors)
         gradients = torch.autograd.grad(value, tensors, allow_unused=True, materialize_grads=True)
+        value = value.detach()
     return float(value), [ops.convert_to_numpy(gradient) for gradient in gradients]
