@@ -123,11 +123,9 @@ def report(content):
     lines = [markdown_table(rows), ""]
     textbook = [row["times_textbook"] for row in content["cells"] if row["times_textbook"]]
     if textbook:
+        span = f"{min(textbook):.1f} to {max(textbook):.1f}"
         mean = statistics.geometric_mean(textbook)
-        lines.append(
-            f"- {FUSED}, against textbook: {min(textbook):.1f} to {max(textbook):.1f} times as fast,"
-            f" geometric mean {mean:.1f}"
-        )
+        lines.append(f"- {FUSED}, against textbook: {span} times, geometric mean {mean:.1f}")
     for name in ("more_pixels", "larger_batches"):
         steps = ", ".join(
             f"{row['milliseconds']:.2f} ms ({row['nanoseconds_a_pixel']:.1f} ns a pixel)"
