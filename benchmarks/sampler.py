@@ -42,7 +42,6 @@ def contestants(shape, mode):
         functions["Keras affine_transform"] = samplers.keras_affine_transform
     if keras.backend.backend() == "tensorflow":
         functions |= {"textbook": samplers.textbook, "ours, plain graph": samplers.ours}
-    # Ours does not come after torch, whose idle threads keep a core busy for a while.
     runs = {
         BASELINE: samplers.torch_run(wrt),
         **{name: samplers.keras_run(function, wrt) for name, function in functions.items()},
