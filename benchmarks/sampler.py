@@ -21,6 +21,7 @@ LARGER_BATCHES = ((8, 64, 64, 3), (32, 64, 64, 3), (128, 64, 64, 3))
 BASELINE = "torch"
 FUSED = "ours, fused"
 SEED = 0
+SAMPLE = 0.01
 
 
 def inputs(shape):
@@ -65,7 +66,7 @@ def measure_cells(rounds):
     cells = [(shape, mode) for shape in SHAPES for mode in samplers.MODES]
     rows = []
     for shape, mode in tqdm(cells, unit="cell"):
-        seconds = side_by_side(contestants(shape, mode), rounds, warm_up=2)
+        seconds = side_by_side(contestants(shape, mode), rounds, SAMPLE)
         rows.append(
             {
                 "shape": shape,
@@ -88,7 +89,7 @@ def measure_growth(shapes, rounds):
     """Milliseconds of the fused full gradient, sizes side by side."""
     run, tensor = fused_run("full gradient")
     functions = {shape: _bound(run, tensor, shape) for shape in shapes}
-    times = medians(side_by_side(functions, rounds, warm_up=2))
+    times = medians(side_by_side(functions, rounds, SAMPLE))
     return [
         {
             "shape": shape,
@@ -153,13 +154,14 @@ def _time(row, name):
 def main():
     """Measure, print, write JSON and chart."""
     parser = OneLineParser(prog="python -m benchmarks.sampler", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=21, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     arguments = parser.parse_args()
     out = writable_folder(arguments.out)
     rows = measure_cells(arguments.rounds)
     content = {
         "rounds": arguments.rounds,
+        "seconds_a_sample": SAMPLE,
         "seed": SEED,
         "cells": rows,
         "summary": summary(rows),

@@ -1,34 +1,49 @@
 """Timing things side by side."""
 
+import math
 import random
 import statistics
 import time
 
 
-def side_by_side(functions, rounds, warm_up=0):
-    """Seconds of each function in each round.
+def side_by_side(functions, rounds, sample=0.0):
+    """Seconds of a call of each function in each round.
 
-    Every round runs each once, so all meet the same machine, in an order drawn by lot: idle threads
-    of one library keep a core busy for a while and would always slow down the same neighbour.
+    Every round times each once, so all meet the same machine, in an order drawn by lot.
 
     Args:
         functions: name -> function of no arguments.
         rounds: how many seconds each gets.
-        warm_up: calls right before each timed one that do not count.
+        sample: seconds that are timed at once, by as many calls as they take. As many go before,
+            untimed: idle threads of another library keep a core busy for a while. 0: one call,
+            timed.
 
     Returns:
         name -> list of seconds, one a round.
     """
     rng = random.Random(0)
+    calls = {name: _calls_in(sample, function) for name, function in functions.items()}
     seconds = {name: [] for name in functions}
     for _ in range(rounds):
         for name in rng.sample(list(functions), len(functions)):
-            for _ in range(warm_up):
-                functions[name]()
-            started = time.perf_counter()
-            functions[name]()
-            seconds[name].append(time.perf_counter() - started)
+            if sample:
+                _time(functions[name], calls[name])
+            seconds[name].append(_time(functions[name], calls[name]))
     return seconds
+
+
+def _calls_in(sample, function):
+    if not sample:
+        return 1
+    _time(function, 1)  # compiles
+    return math.ceil(sample / _time(function, 2))
+
+
+def _time(function, calls):
+    started = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - started) / calls
 
 
 def medians(seconds):
