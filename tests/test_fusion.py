@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from stn_keras import SpatialTransformer
+from stn_keras.ops import backend
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("fusion is for TensorFlow graphs", allow_module_level=True)
@@ -77,6 +78,11 @@ def test_only_training_compiles():
     layer, images = tilted_transformer(SMALL), tf.zeros(SMALL)
     assert len(compiled_calls(layer, images, training=True)) == 1
     assert not compiled_calls(layer, images, training=False)
+
+
+def test_without_xla_nothing_compiles(monkeypatch):
+    monkeypatch.setattr(backend, "_has_xla", lambda: False)
+    assert not compiled_calls(tilted_transformer(SMALL), tf.zeros(SMALL), training=True)
 
 
 @pytest.mark.parametrize("shape", [SMALL, LARGE])

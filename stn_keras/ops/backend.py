@@ -4,6 +4,8 @@ On JAX and torch these are one call each. TensorFlow's own gradient of a gather 
 element on one core; here it adds whole rows, those of neighbours at once.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -116,4 +118,19 @@ def _in_cpu_graph():
         return False
     import tensorflow as tf
 
-    return not tf.executing_eagerly() and not tf.config.list_physical_devices("GPU")
+    if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
+        return False
+    return _has_xla()
+
+
+@functools.cache
+def _has_xla():
+    """Whether this build of TensorFlow compiles for the CPU; some are made without."""
+    import tensorflow as tf
+
+    with tf.init_scope():
+        try:
+            tf.function(lambda: tf.zeros(()), jit_compile=True)()
+        except tf.errors.OpError:
+            return False
+    return True
