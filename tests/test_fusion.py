@@ -56,6 +56,7 @@ def compiled_calls(layer, images, training):
     [
         (SMALL, {}),
         (SMALL, {"fill_mode": "reflect", "interpolation": "bicubic", "output_size": (5, 20)}),
+        (SMALL, {"supersample": 2, "output_size": 4}),
         (LARGE, {"fill_value": 0.5}),
         (CHANNELS_FIRST, {"data_format": "channels_first"}),
     ],

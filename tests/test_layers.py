@@ -370,3 +370,23 @@ def test_bad_arguments_say_what_was_expected_and_what_came(make, expected):
     with pytest.raises(ValueError, match=expected) as error:
         make()
     assert "\n" not in str(error.value).split("\n\nArguments received")[0]
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_supersampling_a_shrunken_image_is_area_averaging(rng, data_format):
+    images = rng.random((2, 12, 18, 3), "float32")
+    averages = images.reshape(2, 4, 3, 6, 3, 3).mean((2, 4))
+    if data_format == "channels_first":
+        images, averages = images.transpose(0, 3, 1, 2), averages.transpose(0, 3, 1, 2)
+    layer = SpatialTransformer(output_size=(4, 6), supersample=3, data_format=data_format)
+    shrunken = ops.convert_to_numpy(layer(images))
+    np.testing.assert_allclose(shrunken, averages, atol=1e-6)
+    assert SpatialTransformer.from_config(layer.get_config()).supersample == 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"supersample": 0}, {"supersample": 2, "align_corners": True}]
+)
+def test_bad_supersampling_is_refused(arguments):
+    with pytest.raises(ValueError, match="supersample"):
+        SpatialTransformer(**arguments)

@@ -35,6 +35,9 @@ class SpatialTransformer(keras.layers.Layer):
         interpolation: "nearest" (theta then gets no gradient), "bilinear" or "bicubic".
         data_format: "channels_last" or "channels_first"; None: Keras's setting. The localization
             network is given the images as they come.
+        supersample: read this many times denser along each axis and average, which keeps a
+            shrunken output from aliasing; the paper pools by 2. Needs `align_corners=False`, where
+            the denser places lie evenly within each output pixel.
 
     Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first".
 
@@ -64,6 +67,7 @@ class SpatialTransformer(keras.layers.Layer):
         align_corners=False,
         interpolation="bilinear",
         data_format=None,
+        supersample=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -72,6 +76,17 @@ class SpatialTransformer(keras.layers.Layer):
                 "Expected `localization` to be None or a Keras layer from images to features. "
                 f"Received: localization={localization!r}"
             )
+        if not isinstance(supersample, int) or supersample < 1:
+            raise ValueError(
+                "Expected `supersample` to be an integer of at least 1. "
+                f"Received: supersample={supersample!r}"
+            )
+        if supersample > 1 and align_corners:
+            raise ValueError(
+                "Expected `align_corners=False` with `supersample`. "
+                f"Received: supersample={supersample}, align_corners={align_corners}"
+            )
+        self.supersample = supersample
         self.transform = transforms.get(transform, align_corners)
         self.output_size = None if output_size is None else check_size("output_size", output_size)
         self.sampler = Sampler(
@@ -124,8 +139,14 @@ class SpatialTransformer(keras.layers.Layer):
         input_size = self._size_of(images.shape)
         if None in input_size:
             input_size = self._size_of(ops.shape(images))
-        x, y = self.transform.source_xy(theta, self.output_size or input_size, input_size)
-        return self.sampler.sample_xy(images, x, y)
+        height, width = self.output_size or input_size
+        denser = (height * self.supersample, width * self.supersample)
+        x, y = self.transform.source_xy(theta, denser, input_size)
+        sampled = self.sampler.sample_xy(images, x, y)
+        if self.supersample == 1:
+            return sampled
+        data_format = self.sampler.data_format
+        return ops.average_pool(sampled, self.supersample, data_format=data_format)
 
     def call(self, images, training=None):
         return self.warp(images, self.theta(images, training=training), training=training)
@@ -150,6 +171,7 @@ class SpatialTransformer(keras.layers.Layer):
             "align_corners": self.transform.align_corners,
             "interpolation": self.sampler.interpolation,
             "data_format": self.sampler.data_format,
+            "supersample": self.supersample,
         }
 
     @classmethod
