@@ -341,7 +341,7 @@ def test_empty_batch_and_single_pixels():
             lambda: sample(np.zeros((1, 4, 4, 3)), np.zeros((1, 2, 2, 2)), fill_value=(1, 2)),
             r"one per channel \(3\)",
         ),
-        (lambda: SpatialTransformer(transform="spline"), "Expected one of {'affine'}"),
+        (lambda: SpatialTransformer(transform="spline"), "Expected one of {'affine', 'attention'"),
         (lambda: SpatialTransformer(output_size=(0, 4)), "positive integers"),
         (lambda: SpatialTransformer(output_size=(4, 4, 1)), "positive integers"),
         (lambda: SpatialTransformer(localization="cnn"), "Keras layer"),
@@ -390,3 +390,19 @@ def test_supersampling_a_shrunken_image_is_area_averaging(rng, data_format):
 def test_bad_supersampling_is_refused(arguments):
     with pytest.raises(ValueError, match="supersample"):
         SpatialTransformer(**arguments)
+
+
+def test_theta_from_one_tensor_transforms_another(rng, tmp_path):
+    picture, maps = keras.Input((28, 28, 1)), keras.Input((14, 10, 8))
+    layer = SpatialTransformer(output_size=7)
+    model = keras.Model([picture, maps], layer(maps, localization_inputs=picture))
+    assert model.output_shape == (None, 7, 7, 8)
+    model.compile("sgd", "mse")
+    data = [rng.random((3, 28, 28, 1), "float32"), rng.random((3, 14, 10, 8), "float32")]
+    model.fit(data, rng.random((3, 7, 7, 8), "float32"), verbose=0)
+    thetas = ops.convert_to_numpy(layer.theta(data[0]))
+    assert len(np.unique(thetas[:, 0])) == 3
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    expected = model.predict(data, verbose=0)
+    np.testing.assert_array_equal(loaded.predict(data, verbose=0), expected)

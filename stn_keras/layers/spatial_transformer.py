@@ -39,7 +39,9 @@ class SpatialTransformer(keras.layers.Layer):
             shrunken output from aliasing; the paper pools by 2. Needs `align_corners=False`, where
             the denser places lie evenly within each output pixel.
 
-    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first".
+    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first". A second argument,
+        `localization_inputs` of any shape the localization network takes, is looked at in place of
+        the images: the whole picture, say, while a feature map is transformed.
 
     Output shape: (N, H', W', C), or (N, C, H', W').
 
@@ -103,7 +105,7 @@ class SpatialTransformer(keras.layers.Layer):
         self.localization = localization
         self.regressor = ThetaRegressor(self.transform, name="theta")
 
-    def build(self, images_shape):
+    def build(self, images_shape, localization_inputs_shape=None):
         if len(images_shape) != 4:
             raise ValueError(f"Expected images (N, H, W, C). Received: shape={tuple(images_shape)}")
         if self.output_size is None and None in self._size_of(images_shape):
@@ -112,7 +114,8 @@ class SpatialTransformer(keras.layers.Layer):
                 f"Received: output_size=None, shape={tuple(images_shape)}"
             )
         # Called on a symbolic tensor, any layer builds itself and tells what it returns.
-        features = self.localization(keras.KerasTensor(images_shape, dtype=self.compute_dtype))
+        seen = localization_inputs_shape or images_shape
+        features = self.localization(keras.KerasTensor(seen, dtype=self.compute_dtype))
         if not self.regressor.built:
             self.regressor.build(features.shape)
 
@@ -120,7 +123,8 @@ class SpatialTransformer(keras.layers.Layer):
         """The transform the layer chooses for each image.
 
         Args:
-            images: (N, H, W, C); a Keras symbolic tensor gives a symbolic theta.
+            images: (N, H, W, C), or the `localization_inputs`; a Keras symbolic tensor gives a
+                symbolic theta.
             training: passed to the localization network.
 
         Returns:
@@ -145,13 +149,14 @@ class SpatialTransformer(keras.layers.Layer):
         sampled = self.sampler.sample_xy(images, x, y)
         if self.supersample == 1:
             return sampled
-        data_format = self.sampler.data_format
-        return ops.average_pool(sampled, self.supersample, data_format=data_format)
+        window = (self.supersample, self.supersample)
+        return ops.average_pool(sampled, window, window, data_format=self.sampler.data_format)
 
-    def call(self, images, training=None):
-        return self.warp(images, self.theta(images, training=training), training=training)
+    def call(self, images, localization_inputs=None, training=None):
+        seen = images if localization_inputs is None else localization_inputs
+        return self.warp(images, self.theta(seen, training=training), training=training)
 
-    def compute_output_shape(self, images_shape):
+    def compute_output_shape(self, images_shape, localization_inputs_shape=None):
         output_size = self.output_size or self._size_of(images_shape)
         return self.sampler.compute_output_shape(images_shape, (images_shape[0], *output_size, 2))
 
