@@ -14,6 +14,20 @@ INPUT_SIZE, OUTPUT_SIZE = (4, 5), (2, 3)
 PATH = Path(__file__).with_name("conventions.png")
 
 
+def label_corners(axes, centre, extents):
+    """The normalized coordinates of the four corners, beside them."""
+    for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
+        axes.annotate(
+            f"({x}, {y})",
+            (centre[0] + x * extents[0], centre[1] + y * extents[1]),
+            xytext=(0, -14 * y),
+            textcoords="offset points",
+            color="#c0392b",
+            ha="center",
+            va="center",
+        )
+
+
 def draw(axes, align_corners):
     """An input image, where -1 and 1 lie on it, and what a smaller output reads at the identity."""
     height, width = INPUT_SIZE
@@ -37,17 +51,7 @@ def draw(axes, align_corners):
             label="normalized -1 to 1",
         )
     )
-    for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
-        place = (centre_x + x * extent_x, centre_y + y * extent_y)
-        axes.annotate(
-            f"({x}, {y})",
-            place,
-            xytext=(0, -14 * y),
-            textcoords="offset points",
-            color="#c0392b",
-            ha="center",
-            va="center",
-        )
+    label_corners(axes, (centre_x, centre_y), (extent_x, extent_y))
     reads = identity_coordinates(OUTPUT_SIZE, INPUT_SIZE, align_corners).reshape(-1, 2)
     label = f"read by an output of {OUTPUT_SIZE[0]} x {OUTPUT_SIZE[1]} at the identity"
     axes.plot(*reads.T, "+", color="black", markersize=11, markeredgewidth=2, label=label)
