@@ -5,7 +5,7 @@ from data_prep.files import writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS, environment
 from experiments.command_line import experiment_parser
-from experiments.data import DATA_SEED, dataset_path, ensure_dataset, images_per_epoch
+from experiments.data import DATA_SEED
 from experiments.runs import Settings, needs_training, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -23,11 +23,6 @@ def parse_arguments():
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the experiment's")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: the experiment's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
-    )
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="default: %(default)s"
     )
@@ -83,11 +78,13 @@ def main():
         return
     writable_folder(arguments.runs_dir)
     # Made before TensorFlow starts its threads, so that the workers can be forked.
-    path = dataset_path(arguments.runs_dir, experiment.name)
-    dataset = ensure_dataset(path, experiment, arguments.data_dir)
-    available, batch_size = images_per_epoch(dataset, experiment), pending[0][1].batch_size
+    data = experiment.load_data(arguments.runs_dir / experiment.name, arguments.data_dir)
+    available, batch_size = data.training.per_epoch, pending[0][1].batch_size
     if batch_size > available:
         raise UserError(f"expected --batch-size of at most {available}, got {batch_size}")
+    if arguments.resume:
+        for run in (run for run, _ in pending if run.config.exists()):
+            run.check_data(data.parameters)
     quiet_import("stn_keras")
     from experiments.training import train
 
@@ -97,8 +94,8 @@ def main():
     for run, settings in pending:
         if arguments.overwrite:
             run.discard()
-        run.start(settings, described)
-        metrics = train(experiment, run, settings, dataset)
+        run.start(settings, described, data.parameters)
+        metrics = train(experiment, run, settings, data)
         accuracy = ", ".join(
             f"{name} {100 * share:.2f} %" for name, share in metrics["test_accuracy"].items()
         )

@@ -11,25 +11,21 @@ from experiments.runs import read_json
 from experiments.tables import markdown_table
 
 
-def summarize(experiment, results, dataset):
+def summarize(experiment, results, data):
     """Everything the report says, as plain data: mean over seeds beside the published figure."""
     models = [
         _summarize_model(name, [result for result in results if result.model == name], experiment)
         for name in dict.fromkeys(result.model for result in results)
     ]
-    counts = np.bincount(dataset.test.distortion, minlength=len(dataset.distortions))
     return {
         "experiment": experiment.name,
         "title": experiment.title,
         "published_by": experiment.source,
         "environment": environment.describe(),
-        "data": dataset.parameters,
-        "test_images": {
-            "original": len(dataset.test.originals),
-            "distorted": len(dataset.test.distorted),
-            **dict(zip(dataset.distortions, counts.tolist(), strict=True)),
-        },
-        "sweep_values": {label: values.tolist() for label, (_, values) in SWEEPS.items()},
+        "data": data.parameters,
+        "validated": data.validation is not None,
+        "test_images": {name: int(mask.sum()) for name, (_, mask) in data.test_sets().items()},
+        "sweep_values": {label: SWEEPS[label][1].tolist() for label in results[0].sweeps},
         "models": models,
     }
 
@@ -125,11 +121,12 @@ def _markdown(summary, pictures):
     seeds = sorted({run["seed"] for model in summary["models"] for run in model["runs"]})
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     published = summary["published_by"]
+    epoch = "best on held-out training images" if summary["validated"] else "last of the schedule"
     lines = [
         f"# {summary['title']}",
         "",
         "Accuracy in percent on test images that no model was trained on or chosen by; the epoch "
-        "is the best on held-out training images.",
+        f"is the {epoch}.",
         f"The published figures are those of {published}." if published else "",
         "",
         table(summary),

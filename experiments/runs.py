@@ -9,7 +9,9 @@ from pathlib import Path
 from data_prep.errors import UserError
 from data_prep.files import writable_folder, write_json
 
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+HISTORY = ("epoch", "loss", "accuracy", "seconds")
+VALIDATED_HISTORY = (*HISTORY, "val_loss", "val_accuracy")
+_REQUIRED = object()
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Run:
 
     @property
     def best_model(self):
-        """The model of the epoch with the lowest validation loss."""
+        """The model of the epoch with the lowest validation loss, or of the last epoch."""
         return self.folder / "model.keras"
 
     @property
@@ -61,10 +63,28 @@ class Run:
         """Whether the run ended by itself."""
         return self.metrics.exists()
 
-    def start(self, settings, environment):
-        """Make the folder and write the run's settings."""
+    def start(self, settings, environment, data=None):
+        """Make the folder and write the run's settings and what its data were made from."""
         writable_folder(self.folder)
-        write_json(self.config, {"settings": asdict(settings), "environment": environment})
+        write_json(
+            self.config, {"settings": asdict(settings), "environment": environment, "data": data}
+        )
+
+    def check_data(self, data):
+        """Refuse other data than the run was started with.
+
+        Args:
+            data: `experiments.data.Data.parameters`.
+
+        Raises:
+            UserError: they differ; a run of an earlier version did not note them.
+        """
+        before = read_json(self.config, "data", default=None)
+        if before is not None and before != data:
+            different = [key for key in {**before, **data} if before.get(key) != data.get(key)]
+            raise UserError(
+                f"{self.folder} was trained on other data: {', '.join(different)} differ"
+            )
 
     def settings(self):
         """The settings the run was started with.
@@ -77,17 +97,24 @@ class Run:
         except TypeError:
             raise UserError(f"expected the settings of a run in {self.config}") from None
 
-    def read_history(self):
-        """Rows of history.csv, numbers as floats; a row cut off by a crash is left out."""
+    def read_history(self, columns=HISTORY):
+        """Rows of history.csv, numbers as floats; a cell left empty is missing in its row.
+
+        Args:
+            columns: those that every row must have.
+
+        Raises:
+            UserError: a column is missing or is not of numbers.
+        """
         if not self.history.exists():
             return []
         with self.history.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
         try:
-            rows = [{key: float(value) for key, value in row.items()} for row in rows]
+            rows = [{key: float(value) for key, value in row.items() if value} for row in rows]
         except (TypeError, ValueError):
             raise UserError(f"expected numbers in every column of {self.history}") from None
-        missing = [name for name in HISTORY if rows and name not in rows[0]]
+        missing = [name for name in columns if any(name not in row for row in rows)]
         if missing:
             raise UserError(f"expected columns {', '.join(missing)} in {self.history}")
         return rows
@@ -102,15 +129,21 @@ def run_of(runs_dir, settings):
     return Run(Path(runs_dir) / settings.experiment / settings.model / f"seed-{settings.seed}")
 
 
-def read_json(path, key):
+def history_columns(data):
+    """The columns that every row of a run's history.csv has on these `experiments.data.Data`."""
+    return VALIDATED_HISTORY if data.validation else HISTORY
+
+
+def read_json(path, key, default=_REQUIRED):
     """One entry of a JSON file.
 
     Raises:
-        UserError: the file is missing, damaged or lacks the entry.
+        UserError: the file is missing or damaged, or lacks the entry and there is no default.
     """
     try:
-        return json.loads(path.read_text())[key]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(path.read_text())
+        return content[key] if default is _REQUIRED else content.get(key, default)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"expected a JSON file with {key!r} at {path}") from None
 
 

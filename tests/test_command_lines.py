@@ -16,8 +16,10 @@ import pytest
 import stn_keras  # noqa: F401  registers the layers of saved models
 from data_prep import distorted_set
 from experiments import EXPERIMENTS
-from experiments.data import DATA_SEED, dataset_path
-from experiments.runs import HISTORY, Settings, run_of
+from experiments.data import DATA_SEED
+from experiments.distorted import dataset_path
+from experiments.distorted_digits import DATA
+from experiments.runs import VALIDATED_HISTORY, Settings, run_of
 
 ROOT = Path(__file__).parent.parent
 DIGITS = "distorted-digits"
@@ -65,8 +67,7 @@ def files_in(folder):
 @pytest.fixture(scope="module")
 def digits():
     """The embedded distorted set."""
-    copies = EXPERIMENTS[DIGITS].copies
-    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, copies=copies, progress=False)
+    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, copies=DATA.copies, progress=False)
 
 
 def settings_of(model, experiment=DIGITS, epochs=1):
@@ -77,14 +78,14 @@ def settings_of(model, experiment=DIGITS, epochs=1):
 @pytest.fixture
 def finished_run(tmp_path, digits):
     """A runs folder with an untrained CNN that looks finished."""
-    path = dataset_path(tmp_path, DIGITS)
+    path = dataset_path(tmp_path / DIGITS)
     path.parent.mkdir()
     distorted_set.save(digits, path)
     made = run_of(tmp_path, settings_of("cnn"))
     made.start(settings_of("cnn"), {"device": "none"})
     EXPERIMENTS[DIGITS].build_model("cnn", (28, 28, 1), 10).save(made.best_model)
     made.metrics.write_text('{"best_epoch": 1}')
-    made.history.write_text(f"{','.join(HISTORY)}\n0,1,0.1,1,0.1,1.0\n")
+    made.history.write_text(f"{','.join(VALIDATED_HISTORY)}\n0,1,0.1,1.0,1,0.1\n")
     return made
 
 
@@ -161,7 +162,7 @@ def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, d
     else:
         parameters = {**digits.parameters, "seed": 1}
         other = distorted_set.DistortedSet(digits.train, digits.test, parameters)
-        distorted_set.save(other, dataset_path(tmp_path, DIGITS))
+        distorted_set.save(other, dataset_path(tmp_path / DIGITS))
         expected = "seed=1 instead of 42"
     out = tmp_path / "report"
     assert expected in refused("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", out)
@@ -199,7 +200,7 @@ def test_overwriting_with_bad_input_keeps_the_finished_run(tmp_path, finished_ru
 
 
 def test_data_of_another_source_is_refused(tmp_path, digits):
-    path = dataset_path(tmp_path, DIGITS)
+    path = dataset_path(tmp_path / DIGITS)
     path.parent.mkdir()
     other = {**digits.parameters, "source_sha256": "0"}
     distorted_set.save(distorted_set.DistortedSet(digits.train, digits.test, other), path)
