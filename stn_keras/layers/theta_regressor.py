@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from stn_keras import transforms
+from stn_keras._arguments import to_tensor
 from stn_keras.transforms.constraints import Constraints
 
 
@@ -69,7 +70,7 @@ class ThetaRegressor(keras.layers.Layer):
         features = ops.cast(ops.reshape(features, (-1, self.kernel.shape[0])), self.compute_dtype)
         theta = ops.matmul(features, self.kernel) + self.bias
         theta = ops.reshape(theta, (-1, *self._start.shape))
-        return self._constrain(theta - self._start) if self._constrain else theta
+        return self._constrain(theta - to_tensor(self._start)) if self._constrain else theta
 
     def compute_output_shape(self, features_shape):
         return (features_shape[0], *self._start.shape)

@@ -108,8 +108,8 @@ def distance_outside(x, y, input_size):
 
     Example:
         >>> x, y = ops.array([-0.5, 41.5]), ops.array([0.0, 0.0])
-        >>> ops.convert_to_numpy(distance_outside(x, y, (28, 28)))
-        array([0., 1.], dtype=float32)
+        >>> ops.convert_to_numpy(distance_outside(x, y, (28, 28))).tolist()
+        [0.0, 1.0]
     """
     dtype = keras.backend.standardize_dtype(x.dtype)
     halves = half_extents(input_size, dtype=dtype)

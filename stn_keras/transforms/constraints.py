@@ -7,6 +7,8 @@ import re
 import numpy as np
 from keras import ops
 
+from stn_keras._arguments import to_tensor
+
 # A name that stands for several parameters -> pattern of their names.
 GROUPS = {
     "scale": "s[xy]?",
@@ -40,7 +42,7 @@ class Constraints:
     Example:
         >>> from stn_keras.transforms import Rotation
         >>> quarter = Constraints(Rotation(), np.zeros(1), {"rotation": (-90, 90)})
-        >>> float(quarter(ops.array([[1e3]]))[0, 0] * 180 / np.pi)
+        >>> round(float(quarter(ops.array([[1e3]]))[0, 0] * 180 / np.pi), 3)
         90.0
     """
 
@@ -70,7 +72,7 @@ class Constraints:
         bounded = ops.where(below, np.isfinite(self._low), np.isfinite(self._high))
         # A fixed entry has reach 0, and is divided by 1.
         squashed = reach * ops.tanh(move / ops.where(reach == 0, ops.ones_like(reach), reach))
-        return self.start + ops.where(bounded, squashed, move)
+        return ops.where(bounded, squashed, move) + to_tensor(self.start)
 
     def _check_inside(self, name, value, low, high):
         if not ((low < 0) & (high > 0)).all():
