@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
-	tests/test_layers.py tests/test_transforms.py tests/test_theta.py stn_keras
+	tests/test_layers.py tests/test_transforms.py tests/test_theta.py \
+	tests/test_constraints.py tests/test_architectures.py stn_keras
 DEMO_RUNS ?= runs
 
 .PHONY: help install demo test test-backends lint format benchmark clean
@@ -35,7 +36,7 @@ test: install
 	$(BIN)/python -m pytest
 
 test-backends: install
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch kornia
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(BACKEND_TESTS)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest $(BACKEND_TESTS)
 
@@ -51,6 +52,7 @@ benchmark: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m benchmarks.data_prep
 	$(BIN)/python -m benchmarks.sampler
+	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.training_step
 
 clean:

@@ -1,10 +1,12 @@
 """Spatial transformer layers for Keras."""
 
-from stn_keras import layers, models, ops, transforms
+from stn_keras import layers, models, ops, optimizers, transforms
 from stn_keras._version import __version__
 from stn_keras.layers import (
     BilinearSampler,
     GridGenerator,
+    IterativeSpatialTransformer,
+    ParallelSpatialTransformer,
     Sampler,
     SpatialTransformer,
     ThetaRegressor,
@@ -14,6 +16,8 @@ from stn_keras.models import with_spatial_transformer
 __all__ = [
     "BilinearSampler",
     "GridGenerator",
+    "IterativeSpatialTransformer",
+    "ParallelSpatialTransformer",
     "Sampler",
     "SpatialTransformer",
     "ThetaRegressor",
@@ -21,6 +25,7 @@ __all__ = [
     "layers",
     "models",
     "ops",
+    "optimizers",
     "transforms",
     "with_spatial_transformer",
 ]

@@ -33,6 +33,8 @@ def test_public_names():
     assert stn_keras.__all__ == [
         "BilinearSampler",
         "GridGenerator",
+        "IterativeSpatialTransformer",
+        "ParallelSpatialTransformer",
         "Sampler",
         "SpatialTransformer",
         "ThetaRegressor",
@@ -40,6 +42,7 @@ def test_public_names():
         "layers",
         "models",
         "ops",
+        "optimizers",
         "transforms",
         "with_spatial_transformer",
     ]

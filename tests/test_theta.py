@@ -12,7 +12,7 @@ from stn_keras.ops import (
     sample,
     to_pixel_matrix,
 )
-from stn_keras.transforms import Affine, Homography
+from stn_keras.transforms import Affine, DecomposedAffine, Homography
 
 SIZES = [((12, 12), (12, 12)), ((7, 12), (20, 9))]
 IDENTITY = {6: np.eye(3)[:2], 8: np.eye(3).ravel()[:8]}
@@ -77,6 +77,13 @@ def test_decomposition_multiplies_back(rng):
         linear = rotation @ [[1, shear[i]], [0, 1]] @ np.diag([sx[i], sy[i]])
         rebuilt = np.column_stack([linear, [tx[i], ty[i]]])
         np.testing.assert_allclose(rebuilt, theta[i].reshape(2, 3), atol=1e-6)
+
+
+def test_decomposed_affine_takes_the_parts(rng):
+    theta = random_theta(rng, 6).reshape(5, 2, 3)
+    sx, sy, degrees, shear, tx, ty = map(as_numpy, decompose(theta))
+    parts = np.stack([sx, sy, np.deg2rad(degrees), shear, tx, ty], axis=-1)
+    np.testing.assert_allclose(as_numpy(DecomposedAffine().to_affine(parts)), theta, atol=1e-6)
 
 
 @pytest.mark.parametrize("parameters", [6, 8])

@@ -21,7 +21,7 @@ def every_family(size, align_corners=False):
     return {**named, "dense_flow": transforms.DenseFlow(size, align_corners)}
 
 
-TRIGONOMETRIC = ("rotation", "similarity")
+TRIGONOMETRIC = ("rotation", "similarity", "decomposed_affine")
 FAMILIES = tuple(every_family((1, 1)))
 
 
@@ -85,6 +85,7 @@ def test_theta_gradient_agrees_with_finite_differences(rng, name):
         ("axis_aligned", [0.5, 2, 0.3, -0.2], [0.5, 0, 0.3, 0, 2, -0.2]),
         ("rotation", [np.pi / 2], [0, -1, 0, 1, 0, 0]),
         ("similarity", [2, np.pi / 6, 0.3, -0.2], [3**0.5, -1, 0.3, 1, 3**0.5, -0.2]),
+        ("decomposed_affine", [2, 3, np.pi / 2, 0.5, 0.3, -0.2], [0, -3, 0.3, 2, 1.5, -0.2]),
     ],
 )
 def test_subfamilies_are_affine(name, theta, matrix):
@@ -134,6 +135,36 @@ def test_behind_the_camera_is_fill_and_gradients_stay_finite(rng):
     assert np.isfinite(gradient).all()
     theta[0, 6] = np.nan
     assert np.isnan(ops.convert_to_numpy(warp(theta))).all()
+
+
+def test_homography_against_kornia(rng):
+    torch, kornia = pytest.importorskip("torch"), pytest.importorskip("kornia")
+    size = (11, 14)
+    theta = transforms.Homography().identity + rng.normal(0, 0.15, 8).astype("float32")
+    matrix = torch.tensor(np.append(theta, np.float32(1))).reshape(1, 3, 3)
+    points = torch.tensor(homogeneous_meshgrid(size)[None, :, :2])
+    theirs = kornia.geometry.transform_points(matrix, points).reshape(*size, 2).numpy()
+    ours = normalized_xy(transforms.Homography(), theta, size)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_thin_plate_spline_against_kornia(rng):
+    torch, kornia = pytest.importorskip("torch"), pytest.importorskip("kornia")
+    size, grid = (11, 14), (4, 4)
+    offsets = rng.normal(0, 0.1, (16, 2))
+    lattice = control_points(grid)
+    # kornia's own solver puts the kernels at the moved points, another spline; so only its
+    # evaluation is compared, with weights for kernels at the lattice.
+    squared = ((lattice[:, None] - lattice[None]) ** 2).sum(-1)
+    affine = np.column_stack([np.ones(16), lattice])
+    kernel = 0.5 * squared * np.log(np.where(squared > 0, squared, 1))
+    system = np.block([[kernel, affine], [affine.T, np.zeros((3, 3))]])
+    weights = np.linalg.solve(system, np.concatenate([lattice + offsets, np.zeros((3, 2))]))
+    pixels = homogeneous_meshgrid(size, dtype="float64")[:, :2]
+    inputs = (torch.tensor(part[None]) for part in (pixels, lattice, weights[:16], weights[16:]))
+    theirs = kornia.geometry.transform.warp_points_tps(*inputs).reshape(*size, 2).numpy()
+    ours = normalized_xy(transforms.ThinPlateSpline(grid), offsets.ravel(), size)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 @pytest.mark.parametrize("grid", [(2, 2), (4, 4), (3, 5)])

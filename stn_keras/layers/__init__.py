@@ -1,8 +1,18 @@
 """Keras layers."""
 
 from stn_keras.layers.grid_generator import GridGenerator
+from stn_keras.layers.iterative import IterativeSpatialTransformer
+from stn_keras.layers.parallel import ParallelSpatialTransformer
 from stn_keras.layers.sampler import BilinearSampler, Sampler
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.layers.theta_regressor import ThetaRegressor
 
-__all__ = ["BilinearSampler", "GridGenerator", "Sampler", "SpatialTransformer", "ThetaRegressor"]
+__all__ = [
+    "BilinearSampler",
+    "GridGenerator",
+    "IterativeSpatialTransformer",
+    "ParallelSpatialTransformer",
+    "Sampler",
+    "SpatialTransformer",
+    "ThetaRegressor",
+]

@@ -1,6 +1,10 @@
 """The spatial transformer: localization, theta, grid and sampler in one layer."""
 
+import functools
+import numbers
+
 import keras
+import numpy as np
 from keras import ops
 
 from stn_keras import transforms
@@ -8,6 +12,7 @@ from stn_keras._arguments import check_size
 from stn_keras.layers.sampler import Sampler
 from stn_keras.layers.theta_regressor import ThetaRegressor
 from stn_keras.ops.backend import fused
+from stn_keras.ops.coordinates import distance_outside
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -35,6 +40,15 @@ class SpatialTransformer(keras.layers.Layer):
         interpolation: "nearest" (theta then gets no gradient), "bilinear" or "bicubic".
         data_format: "channels_last" or "channels_first"; None: Keras's setting. The localization
             network is given the images as they come.
+        constraints: parameter -> (low, high), either of them None for no bound, or one number that
+            fixes it: `{"scale": (0.5, 2.0), "rotation": (-90, 90), "tx": 0.0}`. Parameters by
+            the transform's `parameter_names`, or together: "scale", "shift", "offset" (of a spline
+            or flow) and "rotation" in degrees. Bounds are approached smoothly and do not change
+            where training starts. They keep theta from running away on little data.
+        initial_theta: theta (P,) before training; None: the identity.
+        outside_penalty: weight of a loss added while training, the mean distance outside the image
+            of the places read, in halves of its size. It draws a transformer back that has thrown
+            its window out of the image, where the fill gives no gradient.
         supersample: read this many times denser along each axis and average, which keeps a
             shrunken output from aliasing; the paper pools by 2. Needs `align_corners=False`, where
             the denser places lie evenly within each output pixel.
@@ -70,6 +84,9 @@ class SpatialTransformer(keras.layers.Layer):
         interpolation="bilinear",
         data_format=None,
         supersample=1,
+        constraints=None,
+        initial_theta=None,
+        outside_penalty=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -88,7 +105,13 @@ class SpatialTransformer(keras.layers.Layer):
                 "Expected `align_corners=False` with `supersample`. "
                 f"Received: supersample={supersample}, align_corners={align_corners}"
             )
+        if not isinstance(outside_penalty, numbers.Real) or outside_penalty < 0:
+            raise ValueError(
+                "Expected `outside_penalty` to be a number of at least 0. "
+                f"Received: outside_penalty={outside_penalty!r}"
+            )
         self.supersample = supersample
+        self.outside_penalty = outside_penalty
         self.transform = transforms.get(transform, align_corners)
         self.output_size = None if output_size is None else check_size("output_size", output_size)
         self.sampler = Sampler(
@@ -103,7 +126,18 @@ class SpatialTransformer(keras.layers.Layer):
         if localization is None:
             localization = default_localization(self.sampler.data_format)
         self.localization = localization
-        self.regressor = ThetaRegressor(self.transform, name="theta")
+        self.regressor = ThetaRegressor(
+            self.transform, constraints, self._start(initial_theta), name="theta"
+        )
+
+    def _start(self, initial_theta):
+        """`initial_theta`, checked."""
+        if initial_theta is not None and np.ndim(initial_theta) != 1:
+            raise ValueError(
+                f"Expected `initial_theta` of shape ({self.transform.num_parameters},). "
+                f"Received: shape={np.shape(initial_theta)}"
+            )
+        return initial_theta
 
     def build(self, images_shape, localization_inputs_shape=None):
         if len(images_shape) != 4:
@@ -137,13 +171,15 @@ class SpatialTransformer(keras.layers.Layer):
 
         In a training graph of TensorFlow on a CPU, grid and sampler are one XLA kernel.
         """
-        return fused(self._read, images, theta) if training else self._read(images, theta)
+        return self._warp_to(self.output_size, images, theta, training)
 
-    def _read(self, images, theta):
-        input_size = self._size_of(images.shape)
-        if None in input_size:
-            input_size = self._size_of(ops.shape(images))
-        height, width = self.output_size or input_size
+    def _warp_to(self, output_size, images, theta, training):
+        read = functools.partial(self._read, output_size)
+        return fused(read, images, theta) if training else read(images, theta)
+
+    def _read(self, output_size, images, theta):
+        input_size = self._input_size(images)
+        height, width = output_size or input_size
         denser = (height * self.supersample, width * self.supersample)
         x, y = self.transform.source_xy(theta, denser, input_size)
         sampled = self.sampler.sample_xy(images, x, y)
@@ -154,7 +190,20 @@ class SpatialTransformer(keras.layers.Layer):
 
     def call(self, images, localization_inputs=None, training=None):
         seen = images if localization_inputs is None else localization_inputs
-        return self.warp(images, self.theta(seen, training=training), training=training)
+        theta = self.theta(seen, training=training)
+        if training and self.outside_penalty:
+            self.add_loss(self.outside_penalty * self._distance_outside(images, theta))
+        return self.warp(images, theta, training=training)
+
+    def _distance_outside(self, images, theta):
+        """Mean over all places read, in halves of the image."""
+        input_size = self._input_size(images)
+        x, y = self.transform.source_xy(theta, self.output_size or input_size, input_size)
+        return ops.mean(distance_outside(x, y, input_size))
+
+    def _input_size(self, images):
+        size = self._size_of(images.shape)
+        return self._size_of(ops.shape(images)) if None in size else size
 
     def compute_output_shape(self, images_shape, localization_inputs_shape=None):
         output_size = self.output_size or self._size_of(images_shape)
@@ -166,6 +215,7 @@ class SpatialTransformer(keras.layers.Layer):
 
     def get_config(self):
         localization = None if self._default_localization else self.localization
+        regressor = self.regressor.get_config()
         return {
             **super().get_config(),
             "localization": keras.saving.serialize_keras_object(localization),
@@ -177,6 +227,9 @@ class SpatialTransformer(keras.layers.Layer):
             "interpolation": self.sampler.interpolation,
             "data_format": self.sampler.data_format,
             "supersample": self.supersample,
+            "constraints": regressor["constraints"],
+            "initial_theta": regressor["initial_theta"],
+            "outside_penalty": self.outside_penalty,
         }
 
     @classmethod

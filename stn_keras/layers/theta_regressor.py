@@ -3,9 +3,12 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from stn_keras import transforms
+from stn_keras._arguments import to_tensor
+from stn_keras.transforms.constraints import Constraints
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -17,26 +20,35 @@ class ThetaRegressor(keras.layers.Layer):
 
     Args:
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
+        constraints: bounds and fixed values of theta's entries; see `SpatialTransformer`.
+        initial_theta: theta before training, (P,), or (count, P) for several of each image; None:
+            the identity.
 
     Input shape: (N, ...); everything but the batch is flattened and must be static.
 
-    Output shape: theta (N, P), with P the transform's `num_parameters`, float32.
+    Output shape: theta (N, P), or (N, count, P), with P the transform's `num_parameters`, float32.
 
     Raises:
-        ValueError: unknown transform, or features of unknown size.
+        ValueError: unknown transform or constraint, `initial_theta` of another shape, or features
+            of unknown size.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.1 and appendix A.1.
 
     Example:
-        >>> import numpy as np
-        >>> keras.ops.convert_to_numpy(ThetaRegressor()(np.ones((1, 8), "float32")))
+        >>> features = np.ones((1, 8), "float32")
+        >>> keras.ops.convert_to_numpy(ThetaRegressor()(features))
         array([[1., 0., 0., 0., 1., 0.]], dtype=float32)
     """
 
-    def __init__(self, transform="affine", **kwargs):
+    def __init__(self, transform="affine", constraints=None, initial_theta=None, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
         self.transform = transforms.get(transform, getattr(transform, "align_corners", False))
+        self.constraints = constraints
+        self.initial_theta = initial_theta
+        start = _start(self.transform, initial_theta)
+        self._constrain = Constraints(self.transform, start, constraints) if constraints else None
+        self._start = self._constrain.start if constraints else start
 
     def build(self, features_shape):
         if None in features_shape[1:]:
@@ -45,29 +57,49 @@ class ThetaRegressor(keras.layers.Layer):
                 "network in a global or adaptive pooling. "
                 f"Received: features.shape={tuple(features_shape)}"
             )
-        outputs = self.transform.num_parameters
+        outputs = self._start.size
         self.kernel = self.add_weight(
             name="kernel", shape=(math.prod(features_shape[1:]), outputs), initializer="zeros"
         )
-        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer=self._identity)
+        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer=self._initial_bias)
 
-    def _identity(self, shape, dtype=None):
-        return ops.convert_to_tensor(self.transform.identity, dtype=dtype)
+    def _initial_bias(self, shape, dtype=None):
+        return ops.convert_to_tensor(self._start.ravel(), dtype=dtype)
 
     def call(self, features):
         features = ops.cast(ops.reshape(features, (-1, self.kernel.shape[0])), self.compute_dtype)
-        return ops.matmul(features, self.kernel) + self.bias
+        theta = ops.matmul(features, self.kernel) + self.bias
+        theta = ops.reshape(theta, (-1, *self._start.shape))
+        return self._constrain(theta - to_tensor(self._start)) if self._constrain else theta
 
     def compute_output_shape(self, features_shape):
-        return (features_shape[0], self.transform.num_parameters)
+        return (features_shape[0], *self._start.shape)
 
     def get_config(self):
         return {
             **super().get_config(),
             "transform": keras.saving.serialize_keras_object(self.transform),
+            "constraints": self.constraints and dict(self.constraints),
+            "initial_theta": None
+            if self.initial_theta is None
+            else np.array(self.initial_theta).tolist(),
         }
 
     @classmethod
     def from_config(cls, config):
         transform = keras.saving.deserialize_keras_object(config["transform"])
         return cls(**{**config, "transform": transform})
+
+
+def _start(transform, initial_theta):
+    """(P,) or (count, P), float32."""
+    if initial_theta is None:
+        return transform.identity
+    start = np.array(initial_theta, "float32")
+    if start.ndim not in (1, 2) or start.shape[-1] != transform.num_parameters:
+        parameters = transform.num_parameters
+        raise ValueError(
+            f"Expected `initial_theta` of shape ({parameters},) or (count, {parameters}). "
+            f"Received: shape={start.shape}"
+        )
+    return start

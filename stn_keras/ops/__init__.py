@@ -1,6 +1,11 @@
 """Pure functions on tensors: coordinates, sampling, and computing with theta."""
 
-from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
+from stn_keras.ops.coordinates import (
+    distance_outside,
+    half_extents,
+    homogeneous_meshgrid,
+    identity_coordinates,
+)
 from stn_keras.ops.sampling import sample, sample_xy
 from stn_keras.ops.theta import (
     Decomposition,
@@ -15,6 +20,7 @@ __all__ = [
     "Decomposition",
     "compose",
     "decompose",
+    "distance_outside",
     "from_pixel_matrix",
     "half_extents",
     "homogeneous_meshgrid",

@@ -5,6 +5,7 @@ corner pixels, so an axis of n pixels has half extent n / 2; with True they are 
 corner pixels and the half extent is (n - 1) / 2.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -89,6 +90,36 @@ def half_extents(input_size, align_corners=False, dtype="float32"):
     if all(isinstance(extent, float) for extent in extents):
         return np.array(extents, dtype)
     return ops.stack([ops.cast(extent, dtype) for extent in extents])
+
+
+def distance_outside(x, y, input_size):
+    """How far outside the image a place lies, 0 inside it.
+
+    Convention: x and y in pixels of the input; distances in halves of the image's width and height,
+    those of x and y added. The image ends at the outer edges of its pixels.
+
+    Args:
+        x: tensor of any shape, floating.
+        y: tensor of the same shape.
+        input_size: (height, width) of the image, integers or scalar tensors.
+
+    Returns:
+        Tensor of the same shape. An infinite x or y counts 1, without a gradient.
+
+    Example:
+        >>> x, y = ops.array([-0.5, 41.5]), ops.array([0.0, 0.0])
+        >>> ops.convert_to_numpy(distance_outside(x, y, (28, 28))).tolist()
+        [0.0, 1.0]
+    """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    halves = half_extents(input_size, dtype=dtype)
+    distance = 0
+    for position, half in ((x, halves[0]), (y, halves[1])):
+        finite = ops.isfinite(position)
+        near = ops.where(finite, position, ops.zeros_like(position))
+        beyond = ops.relu(ops.abs(near + 0.5 - half) / half - 1)
+        distance = distance + ops.where(finite, beyond, ops.ones_like(beyond))
+    return distance
 
 
 def _extent(size, align_corners, dtype):

@@ -5,6 +5,7 @@ from stn_keras.transforms.affine import Affine
 from stn_keras.transforms.attention import Attention
 from stn_keras.transforms.axis_aligned import AxisAligned
 from stn_keras.transforms.base import Transform
+from stn_keras.transforms.decomposed_affine import DecomposedAffine
 from stn_keras.transforms.dense_flow import DenseFlow
 from stn_keras.transforms.homography import Homography
 from stn_keras.transforms.rotation import Rotation
@@ -17,10 +18,11 @@ FAMILIES = {
     "affine": Affine,
     "attention": Attention,
     "axis_aligned": AxisAligned,
+    "decomposed_affine": DecomposedAffine,
     "homography": Homography,
     "rotation": Rotation,
     "similarity": Similarity,
-    "thin_plate_spline": ThinPlateSpline,
+    "tps": ThinPlateSpline,
     "translation": Translation,
 }
 
@@ -29,6 +31,7 @@ __all__ = [
     "Affine",
     "Attention",
     "AxisAligned",
+    "DecomposedAffine",
     "DenseFlow",
     "Homography",
     "Rotation",

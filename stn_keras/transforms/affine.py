@@ -21,6 +21,10 @@ class AffineFamily(Transform):
     def matrix(self, theta):
         """theta (N, *theta_shape), standardized -> (N, 2, 3); exact at the identity."""
 
+    def to_affine(self, theta):
+        """The same transform as a theta of `Affine`: (N, num_parameters) -> (N, 2, 3)."""
+        return self.matrix(self._standardize_theta(theta))
+
     def source_xy(self, theta, output_size, input_size):
         theta = self._standardize_theta(theta)
         dtype = keras.backend.standardize_dtype(theta.dtype)
@@ -89,13 +93,12 @@ class Affine(AffineFamily):
         (1, 28, 28, 2)
     """
 
-    theta_shape = (2, 3)
-    parameter_names = ("a", "b", "tx", "c", "d", "ty")
+    parameters = {"a": 1, "b": 0, "tx": 0, "c": 0, "d": 1, "ty": 0}
 
     @property
-    def identity(self) -> np.ndarray:
-        """The theta, (6,) float32, that leaves an image as it is."""
-        return _IDENTITY.ravel()
+    def theta_shape(self):
+        """(2, 3)."""
+        return (2, 3)
 
     def matrix(self, theta):
         return theta

@@ -1,7 +1,6 @@
 """The paper's attention: an upright window of the input."""
 
 import keras
-import numpy as np
 
 from stn_keras.transforms.affine import AffineFamily, matrix_of
 
@@ -25,13 +24,7 @@ class Attention(AffineFamily):
         ('s', 'tx', 'ty')
     """
 
-    theta_shape = (3,)
-    parameter_names = ("s", "tx", "ty")
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, (3,) float32, that leaves an image as it is."""
-        return np.array([1, 0, 0], "float32")
+    parameters = {"s": 1, "tx": 0, "ty": 0}
 
     def matrix(self, theta):
         s, tx, ty = (theta[:, i] for i in range(3))

@@ -1,7 +1,6 @@
 """Scale of each axis, and shift: an upright box of the input."""
 
 import keras
-import numpy as np
 
 from stn_keras.transforms.affine import AffineFamily, matrix_of
 
@@ -25,13 +24,7 @@ class AxisAligned(AffineFamily):
         ('sx', 'sy', 'tx', 'ty')
     """
 
-    theta_shape = (4,)
-    parameter_names = ("sx", "sy", "tx", "ty")
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, (4,) float32, that leaves an image as it is."""
-        return np.array([1, 1, 0, 0], "float32")
+    parameters = {"sx": 1, "sy": 1, "tx": 0, "ty": 0}
 
     def matrix(self, theta):
         sx, sy, tx, ty = (theta[:, i] for i in range(4))

@@ -15,16 +15,16 @@ class Transform(abc.ABC):
     Convention: inverse mapping. theta acts on normalized coordinates (x, y) of the output and says
     where in the input each output pixel is read; the result is in pixels of the input.
 
-    A family names its parameters in `parameter_names`, gives their identity values in `identity`
-    and implements `source_xy`. It holds no weights; its state is its arguments.
+    A family says its `parameters` and implements `source_xy`. It holds no weights; its state is its
+    arguments.
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centres.
     """
 
-    theta_shape: tuple[int, ...]
-    parameter_names: tuple[str, ...]
+    # Name of each parameter, in theta's order, and its value at the identity.
+    parameters: dict[str, float]
 
     def __init__(self, align_corners: bool = False):
         if not isinstance(align_corners, bool):
@@ -34,14 +34,24 @@ class Transform(abc.ABC):
         self.align_corners = align_corners
 
     @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of theta's entries."""
+        return tuple(self.parameters)
+
+    @property
     def num_parameters(self) -> int:
         """Length of theta."""
         return math.prod(self.theta_shape)
 
     @property
-    @abc.abstractmethod
+    def theta_shape(self) -> tuple[int, ...]:
+        """Shape of one theta as its formula has it; (num_parameters,) is taken too."""
+        return (len(self.parameters),)
+
+    @property
     def identity(self) -> np.ndarray:
         """The theta, (num_parameters,) float32, that leaves an image as it is."""
+        return np.array(list(self.parameters.values()), "float32")
 
     @abc.abstractmethod
     def source_xy(self, theta, output_size, input_size):
@@ -93,3 +103,9 @@ class Transform(abc.ABC):
                 f"(N, {', '.join(map(str, self.theta_shape))}). Received: theta.shape={shape}"
             )
         return ops.reshape(ops.cast(theta, widest_float(theta.dtype)), (-1, *self.theta_shape))
+
+
+def lattice_offsets(size):
+    """Parameters of a family that moves the points of a lattice (rows, columns)."""
+    rows, columns = size
+    return {f"d{axis}{r}_{c}": 0 for r in range(rows) for c in range(columns) for axis in "xy"}

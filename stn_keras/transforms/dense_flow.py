@@ -1,12 +1,11 @@
 """A displacement for every output pixel."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from stn_keras._arguments import check_size, to_tensor
 from stn_keras.ops.coordinates import identity_coordinates
-from stn_keras.transforms.base import Transform
+from stn_keras.transforms.base import Transform, lattice_offsets
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -35,22 +34,14 @@ class DenseFlow(Transform):
         self.size = check_size("size", size)
 
     @property
+    def parameters(self):
+        """dx and dy of each pixel, numbered by row and column."""
+        return lattice_offsets(self.size)
+
+    @property
     def theta_shape(self):
         """(H', W', 2)."""
         return (*self.size, 2)
-
-    @property
-    def parameter_names(self):
-        """dx and dy of each pixel, numbered by row and column."""
-        height, width = self.size
-        return tuple(
-            f"d{axis}{r}_{c}" for r in range(height) for c in range(width) for axis in "xy"
-        )
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, all zeros, float32, that leaves an image as it is."""
-        return np.zeros(self.num_parameters, "float32")
 
     def source_xy(self, theta, output_size, input_size):
         if tuple(output_size) != self.size:

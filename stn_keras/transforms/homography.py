@@ -1,7 +1,6 @@
 """Perspective."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from stn_keras._arguments import to_tensor
@@ -35,13 +34,7 @@ class Homography(Transform):
         8
     """
 
-    theta_shape = (8,)
-    parameter_names = ("h11", "h12", "h13", "h21", "h22", "h23", "h31", "h32")
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, (8,) float32, that leaves an image as it is."""
-        return np.array([1, 0, 0, 0, 1, 0, 0, 0], "float32")
+    parameters = {"h11": 1, "h12": 0, "h13": 0, "h21": 0, "h22": 1, "h23": 0, "h31": 0, "h32": 0}
 
     def source_xy(self, theta, output_size, input_size):
         theta = self._standardize_theta(theta)

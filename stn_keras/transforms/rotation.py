@@ -1,7 +1,6 @@
 """Rotation alone."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from stn_keras.transforms.affine import AffineFamily, matrix_of
@@ -27,13 +26,7 @@ class Rotation(AffineFamily):
         ('angle',)
     """
 
-    theta_shape = (1,)
-    parameter_names = ("angle",)
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, (1,) float32, that leaves an image as it is."""
-        return np.array([0], "float32")
+    parameters = {"angle": 0}
 
     def matrix(self, theta):
         cosine, sine = ops.cos(theta[:, 0]), ops.sin(theta[:, 0])

@@ -1,7 +1,6 @@
 """Rotation, isotropic scale and shift."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from stn_keras.transforms.affine import AffineFamily, matrix_of
@@ -27,13 +26,7 @@ class Similarity(AffineFamily):
         ('s', 'angle', 'tx', 'ty')
     """
 
-    theta_shape = (4,)
-    parameter_names = ("s", "angle", "tx", "ty")
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, (4,) float32, that leaves an image as it is."""
-        return np.array([1, 0, 0, 0], "float32")
+    parameters = {"s": 1, "angle": 0, "tx": 0, "ty": 0}
 
     def matrix(self, theta):
         s, angle, tx, ty = (theta[:, i] for i in range(4))

@@ -9,7 +9,7 @@ from keras import ops
 from stn_keras._arguments import check_size
 from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
 from stn_keras.transforms.affine import add_to_identity
-from stn_keras.transforms.base import Transform
+from stn_keras.transforms.base import Transform, lattice_offsets
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -47,22 +47,14 @@ class ThinPlateSpline(Transform):
             )
 
     @property
+    def parameters(self):
+        """dx and dy of each control point, numbered by row and column."""
+        return lattice_offsets(self.grid)
+
+    @property
     def theta_shape(self):
         """(rows, columns, 2)."""
         return (*self.grid, 2)
-
-    @property
-    def parameter_names(self):
-        """dx and dy of each control point, numbered by row and column."""
-        rows, columns = self.grid
-        return tuple(
-            f"d{axis}{r}_{c}" for r in range(rows) for c in range(columns) for axis in "xy"
-        )
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, all zeros, float32, that leaves an image as it is."""
-        return np.zeros(self.num_parameters, "float32")
 
     def source_xy(self, theta, output_size, input_size):
         theta = self._standardize_theta(theta)

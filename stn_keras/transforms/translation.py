@@ -1,7 +1,6 @@
 """Shift alone."""
 
 import keras
-import numpy as np
 
 from stn_keras.transforms.affine import AffineFamily, matrix_of
 
@@ -25,13 +24,7 @@ class Translation(AffineFamily):
         ('tx', 'ty')
     """
 
-    theta_shape = (2,)
-    parameter_names = ("tx", "ty")
-
-    @property
-    def identity(self) -> np.ndarray:
-        """The theta, (2,) float32, that leaves an image as it is."""
-        return np.array([0, 0], "float32")
+    parameters = {"tx": 0, "ty": 0}
 
     def matrix(self, theta):
         return matrix_of(1.0, 0.0, theta[:, 0], 0.0, 1.0, theta[:, 1])

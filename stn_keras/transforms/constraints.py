@@ -1,0 +1,123 @@
+"""Bounds and fixed values of theta's entries."""
+
+import math
+import numbers
+import re
+
+import numpy as np
+from keras import ops
+
+from stn_keras._arguments import to_tensor
+
+# A name that stands for several parameters -> pattern of their names.
+GROUPS = {
+    "scale": "s[xy]?",
+    "rotation": "angle",
+    "shift": "t[xy]",
+    "offset": r"d[xy]\d+_\d+",
+}
+IN_DEGREES = "rotation"
+
+
+class Constraints:
+    """Keeps theta within bounds, smoothly: start + move, squashed.
+
+    A bounded entry approaches its bounds as a hyperbolic tangent does; at a move of 0 it has the
+    start's value, slope 1 and no kink, so training starts as it would without bounds.
+
+    Convention: bounds are in theta's units, those of "rotation" in degrees.
+
+    Args:
+        transform: `stn_keras.transforms.Transform`.
+        start: (P,) or (count, P), theta at a move of 0.
+        limits: parameter, or group of `GROUPS` -> (low, high), either of them None for no bound, or
+            one number to fix it. Later entries replace earlier ones.
+
+    Raises:
+        ValueError: a name the transform has not, no bounds, or bounds that leave the start out.
+
+    Reference:
+        Sonnet's `AffineWarpConstraints`, for the idea of fixed and free entries.
+
+    Example:
+        >>> from stn_keras.transforms import Rotation
+        >>> quarter = Constraints(Rotation(), np.zeros(1), {"rotation": (-90, 90)})
+        >>> round(float(quarter(ops.array([[1e3]]))[0, 0] * 180 / np.pi), 3)
+        90.0
+    """
+
+    def __init__(self, transform, start, limits):
+        if not isinstance(limits, dict):
+            raise ValueError(
+                "Expected `constraints` to be a dictionary, parameter -> (low, high) or a number. "
+                f"Received: constraints={limits!r}"
+            )
+        self.start = np.array(start, "float32")
+        low, high = np.full_like(self.start, -np.inf), np.full_like(self.start, np.inf)
+        for name, value in limits.items():
+            at = positions(transform, name)
+            if isinstance(value, numbers.Real):
+                self.start[..., at] = _in_theta_units(name, value)
+                low[..., at] = high[..., at] = 0
+            else:
+                bounds = _bounds(name, value)
+                low[..., at], high[..., at] = (b - self.start[..., at] for b in bounds)
+                self._check_inside(name, value, low[..., at], high[..., at])
+        self._low, self._high = low, high
+
+    def __call__(self, move):
+        """theta (N, *start.shape) for a move from the start of the same shape."""
+        below = move < 0
+        reach = ops.where(below, _finite(self._low), _finite(self._high))
+        bounded = ops.where(below, np.isfinite(self._low), np.isfinite(self._high))
+        # A fixed entry has reach 0, and is divided by 1.
+        squashed = reach * ops.tanh(move / ops.where(reach == 0, ops.ones_like(reach), reach))
+        return ops.where(bounded, squashed, move) + to_tensor(self.start)
+
+    def _check_inside(self, name, value, low, high):
+        if not ((low < 0) & (high > 0)).all():
+            raise ValueError(
+                f"Expected the bounds of {name!r} on both sides of the value training starts at. "
+                f"Received: constraints={{{name!r}: {value!r}}}"
+            )
+
+
+def positions(transform, name):
+    """Where in theta a parameter stands, or a group of them."""
+    pattern = GROUPS.get(name, re.escape(str(name)))
+    found = [i for i, p in enumerate(transform.parameter_names) if re.fullmatch(pattern, p)]
+    if not found:
+        has = [
+            g for g, p in GROUPS.items() if any(re.fullmatch(p, n) for n in transform.parameters)
+        ]
+        few = transform.parameter_names[:8]
+        raise ValueError(
+            f"Invalid value for argument `constraints`. {type(transform).__name__} has "
+            f"{', '.join([*has, *few])}. Received: {name!r}"
+        )
+    return found
+
+
+def _bounds(name, value):
+    if (
+        not isinstance(value, (tuple, list))
+        or len(value) != 2
+        or not all(bound is None or isinstance(bound, numbers.Real) for bound in value)
+    ):
+        raise ValueError(
+            f"Expected (low, high) or a number for the constraint of {name!r}. Received: {value!r}"
+        )
+    infinite = (-math.inf, math.inf)
+    return [
+        none if bound is None else _in_theta_units(name, bound)
+        for bound, none in zip(value, infinite, strict=True)
+    ]
+
+
+def _in_theta_units(name, value):
+    return math.radians(value) if name == IN_DEGREES else float(value)
+
+
+def _finite(reach):
+    """Reaches with a harmless number in place of infinity, whose branch is not taken."""
+    return np.where(np.isfinite(reach), reach, 1).astype(reach.dtype)

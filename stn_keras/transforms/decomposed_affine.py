@@ -1,0 +1,45 @@
+"""The affine family by what it does: scale, rotation, shear and shift."""
+
+import keras
+from keras import ops
+
+from stn_keras.transforms.affine import AffineFamily, matrix_of
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class DecomposedAffine(AffineFamily):
+    """Affine transform by its parts, theta = [sx sy angle shear tx ty], angle in radians.
+
+    Holds what `Affine` holds, but each parameter means something by itself, so each can be bounded;
+    `stn_keras.ops.decompose` finds the parts of an `Affine` theta.
+
+    Convention: inverse mapping in normalized coordinates, output to input: the matrix is
+    [cos -sin; sin cos] [1 shear; 0 1] [sx 0; 0 sy]. A positive angle turns the window read
+    clockwise, so the picture counter-clockwise.
+
+    Args:
+        align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
+            centres.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), equation 1; Golub and Van Loan, Matrix
+        Computations, section 5.2.
+
+    Example:
+        >>> DecomposedAffine().parameter_names
+        ('sx', 'sy', 'angle', 'shear', 'tx', 'ty')
+    """
+
+    parameters = {"sx": 1, "sy": 1, "angle": 0, "shear": 0, "tx": 0, "ty": 0}
+
+    def matrix(self, theta):
+        sx, sy, angle, shear, tx, ty = (theta[:, i] for i in range(6))
+        cosine, sine = ops.cos(angle), ops.sin(angle)
+        return matrix_of(
+            sx * cosine,
+            sy * (shear * cosine - sine),
+            tx,
+            sx * sine,
+            sy * (shear * sine + cosine),
+            ty,
+        )
