@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+WITH_TRANSFORMER = "stn-"
+
 
 @dataclass(frozen=True)
 class JitterRanges:
@@ -34,16 +36,21 @@ class Experiment:
         title: one line for the report.
         models: names of the models, in the order of the table. "stn-NAME" and "stn-NAME-VARIANT"
             are NAME behind a spatial transformer.
-        build_model: (model name, input shape, number of classes) -> Keras model giving
-            probabilities. Imports Keras only when called, so that command lines answer at once.
+        build_model: (model name, input shape, number of classes, name of the transformer's family
+            or None for the model's own) -> Keras model giving probabilities. Imports Keras only
+            when called, so that command lines answer at once.
         load_data: (experiment's folder, folder of sources or None) -> `experiments.data.Data`. May
             keep in the first what takes long to make.
+        images_per_epoch: the same arguments -> images of an epoch, where making the data takes
+            long; None: they are loaded.
         epochs: default number of epochs.
         batch_size: default batch size.
         learning_rate: AdamW's at the start; it decays to zero along a cosine.
         weight_decay: AdamW's, multiplied with the learning rate at each step.
         augment: image shape (H, W, C) -> function (images, rng) -> images that each training batch
             goes through, such as `JitterRanges`; None: images stay as they are.
+        localization_rates: model -> factor of the learning rate of its localization network; see
+            `stn_keras.optimizers.with_localization_rate`.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
     """
@@ -57,6 +64,33 @@ class Experiment:
     batch_size: int
     learning_rate: float
     weight_decay: float
+    images_per_epoch: Callable | None = None
     augment: Callable | None = None
+    localization_rates: dict[str, float] = field(default_factory=dict)
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str = ""
+
+    def count_images(self, folder, data_dir):
+        """Images of an epoch."""
+        if self.images_per_epoch:
+            return self.images_per_epoch(folder, data_dir)
+        return self.load_data(folder, data_dir).training.per_epoch
+
+    def plain(self, model):
+        """The classifier that a model has behind its transformer; None without either.
+
+        Example:
+            >>> from experiments import EXPERIMENTS
+            >>> EXPERIMENTS["mnist-1000"].plain("stn-cnn-stable")
+            'cnn'
+        """
+        if not has_transformer(model):
+            return None
+        name = model.removeprefix(WITH_TRANSFORMER)
+        behind = [plain for plain in self.models if f"{name}-".startswith(f"{plain}-")]
+        return max(behind, key=len, default=None)
+
+
+def has_transformer(model):
+    """Whether a model of that name has a spatial transformer."""
+    return model.startswith(WITH_TRANSFORMER)

@@ -8,8 +8,11 @@ import h5py
 import keras
 
 from data_prep.files import atomic_path
+from experiments.data import as_input
+from experiments.evaluation import transformer_of
 
 VALIDATION_LOSS = "val_loss"
+MONITORED_PER_GROUP, MONITORED_AT_MOST = 2, 10
 
 
 class EpochSeconds(keras.callbacks.Callback):
@@ -79,3 +82,17 @@ class SaveBestAndLast(keras.callbacks.Callback):
         if better:
             self.best = logs[VALIDATION_LOSS]
         return better
+
+
+def monitors(run, model, data):
+    """Callbacks that watch a run: pictures of its transformer, if it has one, and TensorBoard."""
+    tensorboard = keras.callbacks.TensorBoard(run.tensorboard)
+    layer = transformer_of(model)
+    if layer is None:
+        return [tensorboard]
+    from stn_keras.callbacks import TransformerMonitor
+
+    part = data.test[data.shown]
+    chosen = part.examples(MONITORED_PER_GROUP, MONITORED_AT_MOST)
+    images, labels = as_input(part.images[chosen]), part.labels[chosen]
+    return [TransformerMonitor(images, run.monitor, labels=labels, layer=layer), tensorboard]

@@ -56,6 +56,8 @@ class DistortedData:
 
     def images_per_epoch(self, folder, data_dir=None):
         """Images of an epoch, without making the set."""
+        if dataset_path(folder).exists():
+            return self.load(folder, data_dir).training.per_epoch
         return 2 * self._training(len(load_source(SETS[self.name][0], data_dir).train_labels))
 
     def _ensure(self, path, data_dir):

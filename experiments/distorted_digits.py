@@ -12,6 +12,7 @@ EXPERIMENT = Experiment(
     models=("cnn", "stn-cnn"),
     build_model=build_model,
     load_data=DATA.load,
+    images_per_epoch=DATA.images_per_epoch,
     epochs=60,
     batch_size=64,
     learning_rate=2e-3,

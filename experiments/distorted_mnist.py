@@ -6,7 +6,7 @@ from experiments.distorted import DistortedData
 DATA = DistortedData("distorted-mnist", copies=5, validation=5000)
 
 
-def build_model(name, input_shape, num_classes):
+def build_model(name, input_shape, num_classes, transform=None):
     """The post's "dense" or "cnn", or one of them unmodified behind a transformer: "stn-..."."""
     from stn_keras import models
 
@@ -15,7 +15,9 @@ def build_model(name, input_shape, num_classes):
     if not name.startswith("stn-"):
         return classifier
     return models.with_spatial_transformer(
-        classifier, localization=models.localization_net(input_shape)
+        classifier,
+        localization=models.localization_net(input_shape),
+        transform=transform or "affine",
     )
 
 
@@ -25,6 +27,7 @@ EXPERIMENT = Experiment(
     models=("dense", "cnn", "stn-dense", "stn-cnn"),
     build_model=build_model,
     load_data=DATA.load,
+    images_per_epoch=DATA.images_per_epoch,
     epochs=36,
     batch_size=128,
     learning_rate=2e-3,

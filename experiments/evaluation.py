@@ -86,7 +86,11 @@ def find_runs(runs_dir, experiment):
             f"python train.py {experiment.name} makes them"
         )
     _check_comparable(found)
-    return sorted(found, key=lambda item: (experiment.models.index(item[1].model), item[1].seed))
+    return sorted(found, key=lambda item: _place(experiment, item[1]))
+
+
+def _place(experiment, settings):
+    return experiment.models.index(settings.model), settings.transform or "", settings.seed
 
 
 def _check_comparable(found):
@@ -94,7 +98,7 @@ def _check_comparable(found):
     first = {}
     for run, settings in found:
         settings = replace(settings, seed=0)
-        other_run, other = first.setdefault(settings.model, (run, settings))
+        other_run, other = first.setdefault(settings.name, (run, settings))
         if settings != other:
             raise UserError(
                 f"expected runs that differ in the seed alone, got other settings in "
@@ -144,7 +148,7 @@ def evaluate_run(run, settings, data, sweeps):
     """
     run.check_data(data.parameters)
     model = load_run_model(run, data.image_shape)
-    result = RunResult(run, settings.model, settings.seed, model.count_params())
+    result = RunResult(run, settings.name, settings.seed, model.count_params())
     images = {name: as_input(part.images) for name, part in data.test.items()}
     result.predicted = {name: _predict(model, images[name]) for name in images}
     right = {name: result.predicted[name] == part.labels for name, part in data.test.items()}

@@ -16,7 +16,10 @@ _REQUIRED = object()
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run."""
+    """Everything that decides the outcome of a run.
+
+    `transform` is the family of the model's transformer; None is the model's own.
+    """
 
     experiment: str
     model: str
@@ -25,6 +28,12 @@ class Settings:
     batch_size: int
     precision: str
     data_seed: int
+    transform: str | None = None
+
+    @property
+    def name(self):
+        """What folder and tables call the model: "stn-cnn", or "stn-cnn-tps" with that family."""
+        return f"{self.model}-{self.transform}" if self.transform else self.model
 
 
 @dataclass(frozen=True)
@@ -59,9 +68,36 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def monitor(self):
+        """Pictures of the transformer, one an epoch."""
+        return self.folder / "monitor"
+
+    @property
+    def tensorboard(self):
+        """Logs for TensorBoard."""
+        return self.folder / "tensorboard"
+
+    @property
     def finished(self):
         """Whether the run ended by itself."""
         return self.metrics.exists()
+
+    @property
+    def epochs_done(self):
+        """Whole epochs that the last state has seen.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not self.last_state.exists():
+            return 0
+        import h5py
+
+        try:
+            with h5py.File(self.last_state) as file:
+                return int(file.attrs["epochs"])
+        except (OSError, KeyError):
+            raise UserError(f"expected the state of this run in {self.last_state}") from None
 
     def start(self, settings, environment, data=None):
         """Make the folder and write the run's settings and what its data were made from."""
@@ -126,7 +162,7 @@ class Run:
 
 def run_of(runs_dir, settings):
     """The run of these settings' experiment, model and seed."""
-    return Run(Path(runs_dir) / settings.experiment / settings.model / f"seed-{settings.seed}")
+    return Run(Path(runs_dir) / settings.experiment / settings.name / f"seed-{settings.seed}")
 
 
 def history_columns(data):
@@ -147,22 +183,23 @@ def read_json(path, key, default=_REQUIRED):
         raise UserError(f"expected a JSON file with {key!r} at {path}") from None
 
 
-def needs_training(run, settings, resume, overwrite):
-    """Whether there is anything left to train; changes nothing.
+def next_step(run, settings, resume, overwrite):
+    """What is to be done with a run: "train", "overwrite", "resume" or "skip"; changes nothing.
 
     Raises:
         UserError: the folder holds an unfinished run and neither `resume` nor `overwrite` is set,
             or the run of other settings.
     """
-    if overwrite or not run.config.exists():
-        return True
+    if overwrite:
+        return "overwrite"
+    if not run.config.exists():
+        return "train"
     _check_same(run, settings)
     if run.finished:
-        print(f"{settings.model}: already trained in {run.folder}; --overwrite trains it again")
-        return False
+        return "skip"
     if not resume:
         raise UserError(f"{run.folder} holds an unfinished run; pass --resume or --overwrite")
-    return True
+    return "resume"
 
 
 def _check_same(run, settings):

@@ -2,7 +2,6 @@
 
 import sys
 
-import h5py
 import keras
 import numpy as np
 
@@ -10,12 +9,19 @@ from data_prep.errors import UserError, one_line
 from data_prep.files import write_json
 from experiments import environment
 from experiments.batches import ShuffledBatches
-from experiments.callbacks import VALIDATION_LOSS, EpochSeconds, SaveBestAndLast, WriteHistory
+from experiments.callbacks import (
+    VALIDATION_LOSS,
+    EpochSeconds,
+    SaveBestAndLast,
+    WriteHistory,
+    monitors,
+)
 from experiments.data import as_input
 from experiments.runs import history_columns
+from stn_keras.optimizers import with_localization_rate
 
 
-def train(experiment, run, settings, data):
+def train(experiment, run, settings, data, monitor=False):
     """Train a run to its end, from its last whole epoch where there is one.
 
     Args:
@@ -23,6 +29,7 @@ def train(experiment, run, settings, data):
         run: `experiments.runs.Run`; started.
         settings: `experiments.runs.Settings`.
         data: `experiments.data.Data`.
+        monitor: draw what the transformer does after each epoch, and write logs for TensorBoard.
 
     Returns:
         The contents of metrics.json.
@@ -39,7 +46,7 @@ def train(experiment, run, settings, data):
     history = run.read_history(history_columns(data))
     rows = [row for row in history if row["epoch"] < first_epoch]  # a lost epoch's comes again
     print(
-        f"{settings.model}: {model.count_params():,} parameters, "
+        f"{settings.name}: {model.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
     )
     model.fit(
@@ -51,7 +58,12 @@ def train(experiment, run, settings, data):
         epochs=settings.epochs,
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
-        callbacks=[EpochSeconds(), WriteHistory(run, rows), SaveBestAndLast(run, rows)],
+        callbacks=[
+            EpochSeconds(),
+            *(monitors(run, model, data) if monitor else ()),
+            WriteHistory(run, rows),
+            SaveBestAndLast(run, rows),
+        ],
     )
     return _finish(run, data)
 
@@ -67,15 +79,29 @@ def make_reproducible(settings):
         tf.config.experimental.enable_op_determinism()
 
 
+def build_model(experiment, settings, data):
+    """The model of the run.
+
+    Raises:
+        UserError: it cannot have the transformer's family asked for.
+    """
+    try:
+        return experiment.build_model(
+            settings.model, data.image_shape, data.num_classes, settings.transform
+        )
+    except ValueError as error:
+        raise UserError(f"{settings.name}: {one_line(error)}") from None
+
+
 def compile_model(experiment, settings, data, total_steps):
     """The model of the run, ready to train for `total_steps`."""
-    model = experiment.build_model(settings.model, data.image_shape, data.num_classes)
+    model = build_model(experiment, settings, data)
     rate = keras.optimizers.schedules.CosineDecay(experiment.learning_rate, total_steps)
-    model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=experiment.weight_decay),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=experiment.weight_decay)
+    if settings.model in experiment.localization_rates:
+        slower = experiment.localization_rates[settings.model]
+        optimizer = with_localization_rate(optimizer, model, slower)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -90,12 +116,11 @@ def _restore(model, run):
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(run.last_state)
-        with h5py.File(run.last_state) as file:
-            return int(file.attrs["epochs"])
     except Exception as error:  # h5py and Keras each have their own
         raise UserError(
             f"expected the state of this run in {run.last_state} ({one_line(error)})"
         ) from None
+    return run.epochs_done
 
 
 def _finish(run, data):
