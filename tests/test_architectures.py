@@ -198,6 +198,14 @@ def small_classifier():
     return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(inputs)))
 
 
+def test_any_transformer_goes_in_front_of_a_classifier(rng):
+    model = with_spatial_transformer(
+        small_classifier(), (12, 12, 1), transformer=IterativeSpatialTransformer, steps=2
+    )
+    assert model.get_layer("spatial_transformer").steps == 2
+    assert model.predict(rng.random((2, 12, 12, 1), "float32"), verbose=0).shape == (2, 3)
+
+
 @pytest.mark.parametrize("schedule", [False, True])
 def test_the_localization_rate_is_real_under_adam(rng, schedule):
     images, targets = rng.random((4, 8, 8, 1), "float32"), rng.random((4, 3), "float32")

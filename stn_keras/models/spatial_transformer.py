@@ -5,7 +5,9 @@ import keras
 from stn_keras.layers import SpatialTransformer
 
 
-def with_spatial_transformer(classifier, input_shape=None, **transformer_arguments):
+def with_spatial_transformer(
+    classifier, input_shape=None, transformer=SpatialTransformer, **transformer_arguments
+):
     """A model that straightens its images and hands them to an unmodified classifier.
 
     Args:
@@ -13,7 +15,8 @@ def with_spatial_transformer(classifier, input_shape=None, **transformer_argumen
             its own weights and name.
         input_shape: (H, W, C) of the images; None: the classifier's input shape. Where it differs,
             the transformer resizes.
-        **transformer_arguments: arguments of `SpatialTransformer`.
+        transformer: `SpatialTransformer` or a class derived from it.
+        **transformer_arguments: arguments of `transformer`.
 
     Returns:
         A Keras model with the classifier's output, whose layers are "spatial_transformer" and the
@@ -30,5 +33,5 @@ def with_spatial_transformer(classifier, input_shape=None, **transformer_argumen
     size = read_shape[1:] if data_format == "channels_first" else read_shape[:2]
     arguments = {"output_size": size, "name": "spatial_transformer", **transformer_arguments}
     inputs = keras.Input(input_shape or read_shape, name="images")
-    outputs = classifier(SpatialTransformer(**arguments)(inputs))
+    outputs = classifier(transformer(**arguments)(inputs))
     return keras.Model(inputs, outputs, name=f"stn_{classifier.name}")
