@@ -1,33 +1,51 @@
-"""python -m data_prep: make a distorted data set."""
+"""python -m data_prep: make a distorted or a cluttered data set."""
 
 from pathlib import Path
 
-from data_prep.distorted_set import SETS, make_distorted_set, save
+from data_prep.clutter import CLUTTERED, Clutter, make_cluttered_set
+from data_prep.clutter import save as save_cluttered
+from data_prep.distorted_set import SETS, make_distorted_set
+from data_prep.distorted_set import save as save_distorted
 from data_prep.distortions import default_workers
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import writable_folder
+
+LEAST = {"seed": 0, "workers": 1, "copies": 1, "count": 1}
+LEAST |= {"canvas": 1, "patches": 0, "patch_size": 1}
 
 
 def parse_arguments():
     """The command line of python -m data_prep."""
     parser = OneLineParser(
         prog="python -m data_prep",
-        description="Make a distorted data set: originals, copies and labels in one .npz.",
+        description="Make a data set in one .npz. SET --help lists the options.",
     )
-    parser.add_argument("set", choices=SETS, metavar="SET", help=f"one of: {', '.join(SETS)}")
+    names = ", ".join([*SETS, CLUTTERED])
+    sets = parser.add_subparsers(dest="set", required=True, metavar="SET", help=f"one of: {names}")
+    for name in SETS:
+        distorted = sets.add_parser(
+            name, description="Originals, distorted copies and labels in one .npz."
+        )
+        distorted.set_defaults(make=make_distorted)
+        add_common_options(distorted)
+        add_number(distorted, "--copies", 1, "how often each training image is distorted")
+    cluttered = sets.add_parser(
+        CLUTTERED, description="MNIST digits at random places among scraps of others, in one .npz."
+    )
+    cluttered.set_defaults(make=make_cluttered)
+    add_common_options(cluttered)
+    add_number(cluttered, "--count", 60_000, "training images; there is one for each test digit")
+    add_number(cluttered, "--canvas", Clutter.canvas, "height and width of the images")
+    add_number(cluttered, "--patches", Clutter.patches, "scraps of other digits in each image")
+    add_number(cluttered, "--patch-size", Clutter.patch_size, "their height and width")
+    return parser.parse_args()
+
+
+def add_common_options(parser):
+    """Options of every set."""
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .npz to write")
-    parser.add_argument(
-        "--seed", type=int, default=42, help="same seed, same bytes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=default_workers(), help="processes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--copies",
-        type=int,
-        default=1,
-        help="how often each training image is distorted (default: %(default)s)",
-    )
+    add_number(parser, "--seed", 42, "same seed, same bytes")
+    add_number(parser, "--workers", default_workers(), "how many work at once")
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
@@ -36,7 +54,13 @@ def parse_arguments():
     parser.add_argument(
         "--no-preview", action="store_true", help="do not draw FILE's preview picture"
     )
-    return parser.parse_args()
+
+
+def add_number(parser, name, default, says):
+    """An integer option that says its default."""
+    parser.add_argument(
+        name, type=int, default=default, metavar="N", help=f"{says} (default: %(default)s)"
+    )
 
 
 def main():
@@ -44,25 +68,50 @@ def main():
     arguments = parse_arguments()
     if arguments.out.suffix != ".npz" or arguments.out.is_dir():
         raise UserError(f"expected --out to name an .npz file, got {arguments.out}")
-    for name, least in (("seed", 0), ("workers", 1), ("copies", 1)):
-        value = getattr(arguments, name)
+    for name, least in LEAST.items():
+        value = getattr(arguments, name, least)
         if value < least:
-            raise UserError(f"expected --{name} of at least {least}, got {value}")
+            option = name.replace("_", "-")
+            raise UserError(f"expected --{option} of at least {least}, got {value}")
     writable_folder(arguments.out.parent)
+    arguments.make(arguments)
+
+
+def make_distorted(arguments):
+    """A distorted set, with originals above their copies in its preview."""
     dataset = make_distorted_set(
         arguments.set, arguments.seed, arguments.data_dir, arguments.workers, arguments.copies
     )
-    save(dataset, arguments.out)
-    counts = (
-        f"{len(dataset.train.distorted):,} training and {len(dataset.test.distorted):,} test images"
-    )
-    print(f"{arguments.out}: {counts}, seed {arguments.seed}")
+    save_distorted(dataset, arguments.out)
+    print_made(arguments, len(dataset.train.distorted), len(dataset.test.distorted))
     if not arguments.no_preview:
         from data_prep.preview import save_preview
 
         preview = arguments.out.with_suffix(".png")
         save_preview(dataset, preview)
         print(f"{preview}: originals above their distorted copies")
+
+
+def make_cluttered(arguments):
+    """A cluttered set, with test images in its preview."""
+    clutter = Clutter(arguments.canvas, arguments.patches, arguments.patch_size)
+    dataset = make_cluttered_set(
+        clutter, arguments.count, arguments.seed, arguments.data_dir, arguments.workers
+    )
+    save_cluttered(dataset, arguments.out)
+    print_made(arguments, len(dataset.train_labels), len(dataset.test_labels))
+    if not arguments.no_preview:
+        from data_prep.preview import save_grid
+
+        preview = arguments.out.with_suffix(".png")
+        save_grid(dataset.test_images, dataset.test_labels, preview)
+        print(f"{preview}: test images and their labels")
+
+
+def print_made(arguments, training, test):
+    """What has been written."""
+    counts = f"{training:,} training and {test:,} test images"
+    print(f"{arguments.out}: {counts}, seed {arguments.seed}")
 
 
 if __name__ == "__main__":

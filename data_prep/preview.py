@@ -1,4 +1,4 @@
-"""A picture of a distorted set: originals above what became of them."""
+"""Pictures of data sets."""
 
 import matplotlib
 
@@ -28,6 +28,28 @@ def save_preview(dataset, path, per_family=3):
         if index == 0:
             axes[0, 0].set_ylabel("original", fontsize=9)
             axes[1, 0].set_ylabel("distorted", fontsize=9)
+    _save(figure, path)
+
+
+def save_grid(images, labels, path, rows=3, columns=8):
+    """Draw the first images of a set, each under its label."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns, 1.2 * rows), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, label in zip(axes.flat, images, labels, strict=False):
+        axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axis.set_title(label, fontsize=8)
+    _save(figure, path)
+
+
+def _save(figure, path):
+    from matplotlib import pyplot as plt
+
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
     plt.close(figure)

@@ -11,10 +11,18 @@ import numpy as np
 from data_prep.errors import UserError, one_line
 from data_prep.quiet import quiet_import
 
+CLUTTERED_ORIGIN = (
+    "data/mnist_sequence1_sample_5distortions5x5.npz of "
+    "github.com/daviddao/spatial-transformer-tensorflow"
+)
+
 
 @dataclass(frozen=True)
 class Source:
-    """Undistorted images (N, H, W, C) uint8 with labels (N,) int64, for training and testing."""
+    """Images (N, H, W, C) with labels (N,) int64, for training and testing.
+
+    Images are uint8, or float32 in [0, 1] where the source's file keeps them so.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -29,14 +37,22 @@ class Source:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class SourceWithValidation(Source):
+    """A source that brings a validation part of its own."""
+
+    validation_images: np.ndarray
+    validation_labels: np.ndarray
+
+
 def load_source(name, data_dir=None):
-    """The source of that name: "mnist" or "digits".
+    """The source of that name: "mnist", "digits" or "cluttered-mnist-40x40".
 
     Args:
         name: a key of `SOURCES`.
         data_dir: folder with the source's data file; None: the environment variable STN_DATA_DIR,
-            else Keras's cache, else Keras's download. "digits" is embedded in scikit-learn and
-            needs none.
+            else Keras's cache, where MNIST is downloaded to. "digits" is embedded in scikit-learn
+            and needs none.
 
     Returns:
         A `Source`.
@@ -48,13 +64,20 @@ def load_source(name, data_dir=None):
 
 
 def _mnist(data_dir):
-    folder = data_dir or os.environ.get("STN_DATA_DIR")
-    if folder:
-        return _read_keras_npz(Path(folder) / "mnist.npz")
-    cached = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets" / "mnist.npz"
-    if not cached.exists():
+    path = _folder(data_dir) / "mnist.npz"
+    if path.parent == _cache() and not path.exists():
         _download_mnist()
-    return _read_keras_npz(cached)
+    return _read_keras_npz(path)
+
+
+def _folder(data_dir):
+    """Where data files lie."""
+    return Path(data_dir or os.environ.get("STN_DATA_DIR") or _cache())
+
+
+def _cache():
+    """Where Keras keeps what it has downloaded."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
 
 
 def _download_mnist():
@@ -69,27 +92,31 @@ def _download_mnist():
 
 
 def _read_keras_npz(path):
-    """An .npz of Keras's layout: x_train, y_train, x_test, y_test."""
-    if not path.is_file():
-        raise UserError(
-            f"expected a data file at {path}, found none; pass its folder with --data-dir or "
-            "STN_DATA_DIR, or use the embedded set: distorted-digits"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            x_train, y_train, x_test, y_test = (
-                file[key] for key in ("x_train", "y_train", "x_test", "y_test")
-            )
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise UserError(
-            "expected a whole .npz with x_train, y_train, x_test, y_test "
-            f"at {path} ({one_line(error)})"
-        ) from None
+    """An .npz of Keras's layout."""
+    x_train, y_train, x_test, y_test = _read_npz(
+        path,
+        ("x_train", "y_train", "x_test", "y_test"),
+        "pass its folder with --data-dir or STN_DATA_DIR, or use the embedded set: "
+        "distorted-digits",
+    )
     for images, labels in ((x_train, y_train), (x_test, y_test)):
         _check_digits(images, labels, path)
     return Source(
         x_train[..., None], y_train.astype("int64"), x_test[..., None], y_test.astype("int64")
     )
+
+
+def _read_npz(path, keys, remedy):
+    """The arrays of these keys of an .npz, in their order."""
+    if not path.is_file():
+        raise UserError(f"expected a data file at {path}, found none; {remedy}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[key] for key in keys]
+    except Exception as error:  # zipfile, zlib and numpy each have their own
+        raise UserError(
+            f"expected a whole .npz with {', '.join(keys)} at {path} ({one_line(error)})"
+        ) from None
 
 
 def _check_digits(images, labels, path):
@@ -129,4 +156,41 @@ def _digits(data_dir):
     return Source(images[train], labels[train], images[test], labels[test])
 
 
-SOURCES = {"mnist": _mnist, "digits": _digits}
+def _cluttered_mnist(data_dir):
+    """MNIST digits among scraps of others: 40x40 float32, multiples of 1/256 up to 1."""
+    path = _folder(data_dir) / "cluttered_mnist_40x40.npz"
+    parts = ("train", "test", "valid")
+    arrays = _read_npz(
+        path,
+        [f"{kind}_{part}" for part in parts for kind in "Xy"],
+        f"it cannot be downloaded: put {CLUTTERED_ORIGIN} there under this name, or pass its "
+        "folder with --data-dir or STN_DATA_DIR",
+    )
+    for images, labels in zip(arrays[::2], arrays[1::2], strict=True):
+        _check_cluttered(images, labels, path)
+    arrays[::2] = [images.reshape(-1, 40, 40, 1) for images in arrays[::2]]
+    arrays[1::2] = [labels[:, 0].astype("int64") for labels in arrays[1::2]]
+    return SourceWithValidation(*arrays)
+
+
+def _check_cluttered(images, labels, path):
+    sound = (
+        images.dtype == np.float32
+        and images.ndim == 2
+        and images.shape[1] == 40 * 40
+        and len(images) > 0
+        and images.min() >= 0  # false for NaN
+        and images.max() <= 1
+        and labels.shape == (len(images), 1)
+        and np.issubdtype(labels.dtype, np.integer)
+        and labels.min() >= 0
+        and labels.max() <= 9
+    )
+    if not sound:
+        raise UserError(
+            "expected float32 images (N, 1600) in [0, 1] with labels (N, 1) from 0 to 9 "
+            f"in {path}, got {images.dtype} {images.shape} with {labels.dtype} {labels.shape}"
+        )
+
+
+SOURCES = {"mnist": _mnist, "digits": _digits, "cluttered-mnist-40x40": _cluttered_mnist}

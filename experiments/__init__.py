@@ -1,6 +1,7 @@
 """Experiments, one file each. A new one is a file and a line here."""
 
 from experiments.base import Experiment
+from experiments.cluttered_mnist import EXPERIMENT as CLUTTERED_MNIST
 from experiments.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
 from experiments.mnist_1000 import EXPERIMENT as MNIST_1000
@@ -11,6 +12,7 @@ EXPERIMENTS = {
         DISTORTED_MNIST,
         DISTORTED_DIGITS,
         MNIST_1000,
+        CLUTTERED_MNIST,
     )
 }
 

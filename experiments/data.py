@@ -12,7 +12,8 @@ class TrainingImages:
     """Images of training, alone or followed by copy after distorted copy of all of them.
 
     Attributes:
-        images: ((1 + copies) * N, H, W, C) uint8; number i shows original i modulo N.
+        images: ((1 + copies) * N, H, W, C) as `as_input` takes them; number i shows original i
+            modulo N.
         labels: (N,), of the originals.
     """
 
@@ -39,7 +40,7 @@ class LabelledImages:
     """Images that models are measured on.
 
     Attributes:
-        images: (N, H, W, C) uint8.
+        images: (N, H, W, C) as `as_input` takes them.
         labels: (N,) integers.
         groups: name -> (N,) bool, the images of a group that is reported by itself as well, such as
             those of one distortion.
@@ -99,5 +100,7 @@ class Data:
 
 
 def as_input(images):
-    """uint8 images -> float32 in [0, 1]."""
+    """uint8 images, or floats in [0, 1] -> float32 in [0, 1]."""
+    if images.dtype.kind == "f":
+        return images.astype("float32", copy=False)
     return images.astype("float32") / 255

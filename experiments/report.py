@@ -179,6 +179,7 @@ def _markdown(summary, pictures):
     seeds = sorted({run["seed"] for model in summary["models"] for run in model["runs"]})
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     published = summary["published_by"]
+    data_seed = f"; data seed {summary['data']['seed']}" if "seed" in summary["data"] else ""
     epoch = "best on held-out training images" if summary["validated"] else "last of the schedule"
     lines = [
         f"# {summary['title']}",
@@ -201,7 +202,7 @@ def _markdown(summary, pictures):
         *_commands(summary),
         f"    python evaluate.py {summary['experiment']}",
         "",
-        f"- seeds: {', '.join(map(str, seeds))}; data seed {summary['data']['seed']}",
+        f"- seeds: {', '.join(map(str, seeds))}{data_seed}",
         f"- trained at commit {first['environment']['commit']} on {first['environment']['device']}",
         f"- evaluated at commit {made['commit']} on {made['device']}, {made['time']}",
         f"- {versions}",

@@ -120,6 +120,12 @@ def test_help_names_every_choice(script):
         (("-m", "data_prep", DIGITS, "--out", "x.txt"), ".npz"),
         (("-m", "data_prep", DIGITS, "--out", "x.npz", "--workers", "0"), "--workers"),
         (("-m", "data_prep", DIGITS, "--out", "x.npz", "--copies", "0"), "--copies"),
+        (("-m", "data_prep", DIGITS, "--out", "x.npz", "--canvas", "50"), "--canvas"),
+        (("-m", "data_prep", "cluttered-mnist", "--out", "x.npz", "--copies", "2"), "--copies"),
+        (
+            ("-m", "data_prep", "cluttered-mnist", "--out", "x.npz", "--patch-size", "0"),
+            "--patch-size of at least 1, got 0",
+        ),
         (("-m", "data_prep", DIGITS, "--out", "/proc/nowhere/x.npz"), "/proc/nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

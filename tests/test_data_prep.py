@@ -6,11 +6,12 @@ import os
 import numpy as np
 import pytest
 
-from data_prep import distorted_set, sources
+from data_prep import clutter, distorted_set, sources
+from data_prep.clutter import Clutter, draw_cluttered
 from data_prep.distortions import apply_family, distort
 from data_prep.errors import UserError
 from data_prep.files import atomic_path
-from data_prep.preview import save_preview
+from data_prep.preview import save_grid, save_preview
 from data_prep.recipes import POST, RECIPES, STRONG
 
 
@@ -208,6 +209,60 @@ def test_mnist_out_of_reach_names_the_embedded_set(tmp_path, monkeypatch):
         sources.load_source("mnist", tmp_path)
 
 
+@pytest.fixture
+def cluttered_arrays(rng):
+    """A small file of the 40x40 cluttered set's layout."""
+    return {
+        f"{kind}_{part}": rng.integers(0, 257, (count, 1600)).astype("float32") / 256
+        if kind == "X"
+        else rng.integers(0, 10, (count, 1), "int32")
+        for part, count in (("train", 30), ("valid", 8), ("test", 6))
+        for kind in "Xy"
+    }
+
+
+def test_the_cluttered_file_is_read_as_it_is(cluttered_arrays, tmp_path):
+    np.savez(tmp_path / "cluttered_mnist_40x40.npz", **cluttered_arrays)
+    source = sources.load_source("cluttered-mnist-40x40", tmp_path)
+    for part, key in (("train", "train"), ("validation", "valid"), ("test", "test")):
+        images, labels = getattr(source, f"{part}_images"), getattr(source, f"{part}_labels")
+        assert images.shape == (len(labels), 40, 40, 1)
+        assert images.dtype == "float32"
+        np.testing.assert_array_equal(images.reshape(-1, 1600), cluttered_arrays[f"X_{key}"])
+        np.testing.assert_array_equal(labels, cluttered_arrays[f"y_{key}"][:, 0])
+    before = source.fingerprint()
+    source.validation_images[0, 0, 0] += 1 / 256
+    assert source.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (None, "cannot be downloaded"),
+        (b"PK", "expected a whole .npz with X_train, y_train"),
+        ({"X_test": np.zeros((6, 784), "float32")}, "got float32 (6, 784)"),
+        ({"X_valid": np.full((8, 1600), np.nan, "float32")}, "in [0, 1]"),
+        ({"X_valid": np.full((8, 1600), 255, "float32")}, "in [0, 1]"),
+        ({"X_train": np.zeros((30, 1600), "uint8")}, "got uint8"),
+        ({"y_train": np.zeros(30, "int32")}, "with int32 (30,)"),
+        ({"y_train": np.full((30, 1), 10)}, "labels (N, 1) from 0 to 9"),
+        ({"y_test": np.array([[None]] * 6)}, "expected a whole .npz"),
+    ],
+    ids=["missing", "damaged", "size", "nan", "range", "dtype", "rank", "labels", "pickled"],
+)
+def test_a_wrong_cluttered_file_is_refused_in_one_line(cluttered_arrays, tmp_path, wrong, expected):
+    path = tmp_path / "cluttered_mnist_40x40.npz"
+    if isinstance(wrong, bytes):
+        path.write_bytes(wrong)
+    elif wrong:
+        np.savez(path, **{**cluttered_arrays, **wrong})
+    with pytest.raises(UserError) as error:
+        sources.load_source("cluttered-mnist-40x40", tmp_path)
+    assert expected in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
@@ -218,6 +273,63 @@ def test_real_mnist_where_it_is_at_hand():
         pytest.skip("no MNIST at hand; STN_DATA_DIR names its folder")
     assert mnist.train_images.shape == (60000, 28, 28, 1)
     assert np.bincount(mnist.test_labels).tolist() == COUNTS
+
+
+def numbered_digits(count):
+    """Digits 8x8 of one value each: 200 for the first, 10 more for every other one."""
+    return np.broadcast_to(
+        (200 + 10 * np.arange(count, dtype="uint8"))[:, None, None, None], (count, 8, 8, 1)
+    )
+
+
+def test_a_cluttered_image_shows_its_digit_whole(rng):
+    shown = np.arange(500) % 3
+    images = draw_cluttered(numbered_digits(3), shown, Clutter(20, patches=0), rng)
+    assert images.shape == (500, 20, 20, 1)
+    np.testing.assert_array_equal(images.max((1, 2, 3)), 200 + 10 * shown)
+    for axis in (1, 2):
+        seen = images.any((3, 3 - axis))
+        first, last = seen.argmax(1), 19 - seen[:, ::-1].argmax(1)
+        np.testing.assert_array_equal(last - first, 7)
+        np.testing.assert_array_equal(np.unique(first), np.arange(13))
+    assert (np.count_nonzero(images, (1, 2, 3)) == 64).all()
+
+
+def test_scraps_are_of_other_digits_and_never_hide_the_digit(rng):
+    shown = np.arange(200) % 2
+    images = draw_cluttered(numbered_digits(2), shown, Clutter(40, patches=3, patch_size=3), rng)
+    for image, digit in zip(images, shown, strict=True):
+        own, other = 200 + 10 * digit, 210 - 10 * digit
+        assert set(np.unique(image)) == {0, own, other}
+        covered = (image == other).sum()
+        assert 9 <= covered <= 27
+        assert (image == own).sum() >= 64 - (covered if other > own else 0)
+
+
+def test_a_cluttered_set_is_the_same_for_any_number_of_workers(mnist_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(clutter, "CHUNK", 16)
+    files = []
+    for seed, workers in ((1, 1), (1, 3), (2, 1)):
+        made = clutter.make_cluttered_set(Clutter(), 70, seed, mnist_dir, workers, progress=False)
+        clutter.save(made, tmp_path / "set.npz")
+        files.append((tmp_path / "set.npz").read_bytes())
+    assert files[0] == files[1] != files[2]
+    mnist = sources.load_source("mnist", mnist_dir)
+    with np.load(tmp_path / "set.npz", allow_pickle=False) as file:
+        assert file["train_images"].shape == (70, 60, 60, 1)
+        np.testing.assert_array_equal(file["train_labels"][60:], mnist.train_labels[:10])
+        np.testing.assert_array_equal(file["test_labels"], mnist.test_labels)
+        assert json.loads(str(file["parameters"]))["patch_size"] == 6
+    save_grid(made.test_images, made.test_labels, tmp_path / "preview.png")
+    assert (tmp_path / "preview.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"), [(Clutter(canvas=20), "--canvas"), (Clutter(patch_size=40), "--patch")]
+)
+def test_clutter_that_does_not_fit_is_refused(mnist_dir, wrong, expected):
+    with pytest.raises(UserError, match=f"{expected}.* 28.*got"):
+        clutter.make_cluttered_set(wrong, 10, 0, mnist_dir)
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):

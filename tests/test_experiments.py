@@ -16,7 +16,8 @@ from experiments import EXPERIMENTS, training
 from experiments.base import Experiment
 from experiments.batches import ShuffledBatches
 from experiments.callbacks import SaveBestAndLast, WriteHistory
-from experiments.data import Data, LabelledImages, TrainingImages
+from experiments.cluttered_mnist import augment
+from experiments.data import Data, LabelledImages, TrainingImages, as_input
 from experiments.runs import Run, Settings, next_step, run_of
 from experiments.significance import compare_with_plain, mcnemar
 from stn_keras import SpatialTransformer
@@ -136,6 +137,50 @@ def test_mnist_1000_is_balanced_and_the_same_for_all(tmp_path):
     write_mnist(tmp_path, 99)
     with pytest.raises(UserError, match="100 images of each digit, got 99"):
         load(None, tmp_path)
+
+
+def test_images_become_floats_in_one_place():
+    floats = np.array([0, 0.5, 1], "float32")
+    assert as_input(floats) is floats
+    np.testing.assert_array_equal(
+        as_input(np.array([0, 51, 255], "uint8")), np.float32([0, 0.2, 1])
+    )
+
+
+def test_cluttered_mnist_keeps_the_parts_of_its_file(rng, tmp_path):
+    counts = {"train": 12, "valid": 7, "test": 5}
+    images = {part: rng.integers(0, 257, (n, 1600)) / 256 for part, n in counts.items()}
+    arrays = {f"X_{part}": images[part].astype("float32") for part in counts}
+    arrays |= {f"y_{part}": rng.integers(0, 10, (n, 1)) for part, n in counts.items()}
+    np.savez(tmp_path / "cluttered_mnist_40x40.npz", **arrays)
+    data = EXPERIMENTS["cluttered-mnist"].load_data(None, tmp_path)
+    assert data.image_shape == (40, 40, 1)
+    read = {"train": data.training, "valid": data.validation, **data.test}
+    for part, labelled in read.items():
+        np.testing.assert_array_equal(as_input(labelled.images).reshape(-1, 1600), images[part])
+        np.testing.assert_array_equal(labelled.labels, arrays[f"y_{part}"][:, 0])
+
+
+def test_the_cluttered_classifiers_have_the_same_layers_and_the_window_starts_in_the_middle(rng):
+    build = EXPERIMENTS["cluttered-mnist"].build_model
+    plain, model = (build(name, (40, 40, 1), 10) for name in ("cnn", "stn-cnn"))
+    behind = model.get_layer("cnn")
+    for one, other in zip(plain.layers, behind.layers, strict=True):
+        assert type(one) is type(other)
+        assert {**one.get_config(), "name": ""} == {**other.get_config(), "name": ""}
+    images = rng.random((2, 40, 40, 1), "float32")
+    window = model.get_layer("spatial_transformer")(images)
+    np.testing.assert_allclose(window, images[:, 6:34, 6:34], atol=1e-5)
+
+
+def test_new_clutter_depends_on_the_generator_alone_and_leaves_the_batch(rng):
+    images = rng.random((5, 40, 40, 1), "float32")
+    kept, change = images.copy(), augment((40, 40, 1))
+    one, again, other = (change(images, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, again)
+    np.testing.assert_array_equal(images, kept)
+    assert np.any(one != other)
+    assert change(images[:1], np.random.default_rng(0)).shape == (1, 40, 40, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Cluttered MNIST, 40x40: digits among scraps of others, from a file with a validation part."""
+
+import numpy as np
+
+from data_prep.clutter import add_scraps
+from data_prep.sources import load_source
+from experiments.base import Experiment, JitterRanges
+from experiments.data import Data, LabelledImages, TrainingImages
+
+SOURCE = "cluttered-mnist-40x40"
+# The transformer's output, and where it reads at first: the image's middle at its own resolution.
+WINDOW, START = 28, (28 / 40, 0, 0, 0, 28 / 40, 0)
+JITTER = JitterRanges(rotation=15, scale=0.15, shift=0.2)
+SCRAPS, SCRAP_SIZE = 6, 6
+
+
+def load_data(folder, data_dir=None):
+    """The three parts of the file, as they are.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    source = load_source(SOURCE, data_dir)
+    return Data(
+        training=TrainingImages(source.train_images, source.train_labels),
+        validation=LabelledImages(source.validation_images, source.validation_labels),
+        test={"test": LabelledImages(source.test_images, source.test_labels)},
+        num_classes=10,
+        parameters={"source": SOURCE, "source_sha256": source.fingerprint()},
+        shown="test",
+    )
+
+
+def augment(image_shape):
+    """Moves the images of a batch and puts scraps of its others on them: new clutter every epoch.
+
+    The digits are known with their clutter alone, which a network soon knows by heart.
+    """
+    jitter = JITTER(image_shape)
+
+    def move_and_clutter(images, rng):
+        moved = jitter(images, rng)
+        return add_scraps(moved, moved, np.arange(len(moved)), SCRAPS, SCRAP_SIZE, rng)
+
+    return move_and_clutter
+
+
+def build_model(name, input_shape, num_classes, transform=None):
+    """A CNN on the whole image, or the same layers on the window a transformer cuts out of it."""
+    from stn_keras import models
+
+    if name == "cnn":
+        return classifier(input_shape, num_classes)
+    return models.with_spatial_transformer(
+        classifier((WINDOW, WINDOW, input_shape[-1]), num_classes),
+        input_shape,
+        localization=localization(input_shape),
+        transform=transform or "affine",
+        initial_theta=None if transform else START,
+    )
+
+
+def classifier(input_shape, num_classes):
+    """32 and 64 filters of 3x3, dense 128, with dropout."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.4),
+            layers.Dense(128, activation="relu"),
+            layers.Dropout(0.4),
+            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+        ],
+        name="cnn",
+    )
+
+
+def localization(input_shape):
+    """20 and 32 filters of 5x5 on the image at half its size, dense 64."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(20, 5, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 5, activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.25),
+            layers.Dense(64, activation="relu"),
+        ],
+        name="localization",
+    )
+
+
+EXPERIMENT = Experiment(
+    name="cluttered-mnist",
+    title="Cluttered MNIST, 40x40",
+    models=("cnn", "stn-cnn"),
+    build_model=build_model,
+    load_data=load_data,
+    epochs=60,
+    batch_size=64,
+    learning_rate=2e-3,
+    weight_decay=0.1,
+    augment=augment,
+    published={"cnn": {"test": 92.1}, "stn-cnn": {"test": 97.6}},
+    source="AlexHex7's Spatial-Transformer-Networks_pytorch, the best of its last epochs",
+)
