@@ -10,8 +10,15 @@ from data_prep.distortions import default_workers
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import writable_folder
 
-LEAST = {"seed": 0, "workers": 1, "copies": 1, "count": 1}
-LEAST |= {"canvas": 1, "patches": 0, "patch_size": 1}
+LEAST = {
+    "seed": 0,
+    "workers": 1,
+    "copies": 1,
+    "count": 1,
+    "canvas": 1,
+    "patches": 0,
+    "patch_size": 1,
+}
 
 
 def parse_arguments():
@@ -20,20 +27,13 @@ def parse_arguments():
         prog="python -m data_prep",
         description="Make a data set in one .npz. SET --help lists the options.",
     )
-    names = ", ".join([*SETS, CLUTTERED])
-    sets = parser.add_subparsers(dest="set", required=True, metavar="SET", help=f"one of: {names}")
-    for name in SETS:
-        distorted = sets.add_parser(
-            name, description="Originals, distorted copies and labels in one .npz."
-        )
-        distorted.set_defaults(make=make_distorted)
-        add_common_options(distorted)
+    sets = parser.add_subparsers(dest="set", required=True, metavar="SET")
+    for name, (source, _) in SETS.items():
+        says = f"{source}: originals, distorted copies, labels"
+        distorted = add_set(sets, name, says, make_distorted)
         add_number(distorted, "--copies", 1, "how often each training image is distorted")
-    cluttered = sets.add_parser(
-        CLUTTERED, description="MNIST digits at random places among scraps of others, in one .npz."
-    )
-    cluttered.set_defaults(make=make_cluttered)
-    add_common_options(cluttered)
+    says = "mnist: digits at random places among scraps of others"
+    cluttered = add_set(sets, CLUTTERED, says, make_cluttered)
     add_number(cluttered, "--count", 60_000, "training images; there is one for each test digit")
     add_number(cluttered, "--canvas", Clutter.canvas, "height and width of the images")
     add_number(cluttered, "--patches", Clutter.patches, "scraps of other digits in each image")
@@ -41,8 +41,10 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def add_common_options(parser):
-    """Options of every set."""
+def add_set(sets, name, says, make):
+    """The parser of one set, with the options that all have."""
+    parser = sets.add_parser(name, help=says, description=f"Make one .npz from {says}.")
+    parser.set_defaults(make=make)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .npz to write")
     add_number(parser, "--seed", 42, "same seed, same bytes")
     add_number(parser, "--workers", default_workers(), "how many work at once")
@@ -54,6 +56,7 @@ def add_common_options(parser):
     parser.add_argument(
         "--no-preview", action="store_true", help="do not draw FILE's preview picture"
     )
+    return parser
 
 
 def add_number(parser, name, default, says):
