@@ -97,6 +97,7 @@ def add_scraps(images, cut_from, own, patches, patch_size, rng):
     images, count = images.copy(), len(images)
     image = np.arange(count)[:, None, None]
     for _ in range(patches):
+        # Only a lone picture is its own other one.
         other = (own + rng.integers(1, max(2, len(cut_from)), count)) % len(cut_from)
         cut = other[:, None, None], *_windows(cut_from.shape[1], patch_size, count, rng)
         place = image, *_windows(images.shape[1], patch_size, count, rng)
@@ -128,6 +129,7 @@ def make_cluttered_set(clutter, count, seed, data_dir=None, workers=1, progress=
     bar = tqdm(
         total=count + len(test), desc="drawing", unit="image", unit_scale=True, disable=not progress
     )
+    # NumPy's indexing lets other threads work, and they share the digits.
     with ThreadPoolExecutor(workers) as pool, bar:
         images = [
             _draw_chunks(pool, bar, *part, clutter)

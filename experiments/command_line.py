@@ -19,6 +19,6 @@ def experiment_parser(prog, description):
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
+        help="folder with mnist.npz or the like (default: STN_DATA_DIR, else Keras's own)",
     )
     return parser
