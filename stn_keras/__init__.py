@@ -1,6 +1,6 @@
 """Spatial transformer layers for Keras."""
 
-from stn_keras import layers, models, ops, transforms
+from stn_keras import callbacks, layers, models, ops, transforms
 from stn_keras._version import __version__
 from stn_keras.layers import (
     BilinearSampler,
@@ -18,6 +18,7 @@ __all__ = [
     "SpatialTransformer",
     "ThetaRegressor",
     "__version__",
+    "callbacks",
     "layers",
     "models",
     "ops",

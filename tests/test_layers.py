@@ -37,6 +37,7 @@ def test_public_names():
         "SpatialTransformer",
         "ThetaRegressor",
         "__version__",
+        "callbacks",
         "layers",
         "models",
         "ops",
