@@ -171,10 +171,11 @@ def test_behind_the_camera_counts_as_outside_alone(tmp_path):
 
 
 def test_theta_that_is_not_a_number_is_counted_by_itself(tmp_path):
-    model = driven(transformer(Affine().identity), 0)
+    model = driven(transformer([1, 0, 1, 0, 1, 0]), 0)
     with pytest.warns(UserWarning, match="not finite for 1 of the images"):
         columns = watch(model, tmp_path, images_of([0, np.nan, 0]))
-    assert (columns["scale"], columns["outside"], columns["nan"]) == (1, 0, 1)
+    assert columns["nan"] == 1
+    assert (columns["scale"], columns["outside"]) == pytest.approx((1, 6 / 13))
 
 
 @pytest.mark.parametrize(
@@ -340,6 +341,15 @@ def test_the_frame_is_the_output_s_outline():
     seen = points[[0, 0, -1, -1], [0, -1, 0, -1]]
     np.testing.assert_allclose(seen, pixels, atol=1e-5)
     assert _pictures._with_border(coordinates[:1, :1]).shape == (3, 3, 2)
+
+
+def test_a_frame_larger_than_what_is_seen_stays_in_its_window(tmp_path):
+    watch(transformer([1.6, 0, 0], transform="attention"), tmp_path)
+    colour = [int(_pictures._COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    picture = np.asarray(Image.open(tmp_path / "epoch-001.png").convert("RGB"))
+    rows = (picture == colour).all(-1).any(1).nonzero()[0]
+    # Of the input's row nothing is seen, and the output's begins below it.
+    assert rows.min() > _pictures._DPI * (_pictures._TOP + 0.5)
 
 
 def colours_of(folder):
