@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
-	tests/test_layers.py tests/test_transforms.py tests/test_theta.py \
+	tests/test_layers.py tests/test_transforms.py tests/test_theta.py tests/test_callbacks.py \
 	tests/test_constraints.py tests/test_architectures.py stn_keras
 DEMO_RUNS ?= runs
 

@@ -1,6 +1,6 @@
 """Spatial transformer layers for Keras."""
 
-from stn_keras import layers, models, ops, optimizers, transforms
+from stn_keras import callbacks, layers, models, ops, optimizers, transforms
 from stn_keras._version import __version__
 from stn_keras.layers import (
     BilinearSampler,
@@ -22,6 +22,7 @@ __all__ = [
     "SpatialTransformer",
     "ThetaRegressor",
     "__version__",
+    "callbacks",
     "layers",
     "models",
     "ops",

@@ -39,6 +39,7 @@ def test_public_names():
         "SpatialTransformer",
         "ThetaRegressor",
         "__version__",
+        "callbacks",
         "layers",
         "models",
         "ops",

@@ -1,0 +1,59 @@
+"""python docs/draw_monitor.py: train on the embedded digits, draw monitor.gif and -collapse.png."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.distorted_set import make_distorted_set
+from data_prep.distortions import default_workers
+from experiments.data import DATA_SEED, as_input
+from stn_keras import with_spatial_transformer
+from stn_keras.callbacks import TransformerMonitor
+from stn_keras.models import cnn, localization_net
+
+EPOCHS, SHOWN = 12, 8
+DOCS = Path(__file__).parent
+
+
+def train(dataset, learning_rate, folder):
+    """Train a CNN behind a transformer, watched on test images; what was logged."""
+    keras.utils.set_random_seed(0)
+    model = with_spatial_transformer(cnn(), localization=localization_net())
+    model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy")
+    chosen = np.random.default_rng(1).permutation(len(dataset.test.distorted))[:100]
+    monitor = TransformerMonitor(
+        as_input(dataset.test.distorted[chosen]),
+        folder,
+        labels=dataset.test.distorted_labels[chosen],
+        shown=SHOWN,
+    )
+    images, labels = as_input(dataset.train.distorted), dataset.train.labels
+    return model.fit(
+        images, labels, batch_size=64, epochs=EPOCHS, verbose=0, callbacks=[monitor]
+    ).history
+
+
+def main():
+    """One training that goes well, one that ignores the images, one that collapses."""
+    dataset = make_distorted_set("distorted-digits", DATA_SEED, workers=default_workers())
+    # What is kept of each training, by its learning rate.
+    kept = {
+        0.001: {"epochs.gif": "monitor.gif"},
+        0.01: {},
+        0.02: {f"epoch-{EPOCHS:03d}.png": "monitor-collapse.png"},
+    }
+    for learning_rate, pictures in kept.items():
+        with tempfile.TemporaryDirectory() as folder:
+            history = train(dataset, learning_rate, folder)
+            for drawn, name in pictures.items():
+                print(shutil.copyfile(Path(folder) / drawn, DOCS / name))
+        print(f"learning rate {learning_rate}, after epoch {EPOCHS}:")
+        for column, values in history.items():
+            print(f"  {column:20} {values[-1]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
