@@ -194,7 +194,7 @@ def _markdown(summary, pictures):
         + ".",
         "",
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
-        *(_differences(summary) if published else ()),
+        *(_differences(summary) if any(m["published"] for m in summary["models"]) else ()),
         *(_paired_tests(summary) if summary["paired_tests"] else ()),
         "## How it was made",
         "",

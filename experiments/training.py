@@ -2,6 +2,7 @@
 
 import sys
 
+import h5py
 import keras
 import numpy as np
 
@@ -15,6 +16,7 @@ from experiments.callbacks import (
     SaveBestAndLast,
     WriteHistory,
     monitors,
+    random_states,
 )
 from experiments.data import as_input
 from experiments.runs import history_columns
@@ -116,6 +118,10 @@ def _restore(model, run):
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(run.last_state)
+        with h5py.File(run.last_state) as file:
+            saved = file.attrs.get("random_states", ())
+        for state, value in zip(random_states(model), saved, strict=True):
+            state.assign(value)
     except Exception as error:  # h5py and Keras each have their own
         raise UserError(
             f"expected the state of this run in {run.last_state} ({one_line(error)})"

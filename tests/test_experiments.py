@@ -33,13 +33,14 @@ def tiny_images(count, seed=0):
 
 
 def build_tiny(name, input_shape, num_classes, transform=None):
-    """A linear classifier behind a transformer."""
+    """A linear classifier with dropout behind a transformer."""
     layers = keras.layers
     return keras.Sequential(
         [
             keras.Input(input_shape),
             SpatialTransformer(layers.Flatten(), transform or "translation"),
             layers.Flatten(),
+            layers.Dropout(0.5),
             layers.Dense(num_classes, activation="softmax"),
         ]
     )
