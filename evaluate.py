@@ -37,46 +37,50 @@ def main():
     experiment = EXPERIMENTS[arguments.experiment]
     quiet_import("stn_keras")
     from experiments import report
-    from experiments.data import dataset_path, load_dataset
     from experiments.evaluation import evaluate_run, find_runs, make_sweeps
 
     runs = find_runs(arguments.runs_dir, experiment)
     folder = writable_folder(arguments.out or default_folder(experiment.name))
-    dataset = load_dataset(dataset_path(arguments.runs_dir, experiment.name), experiment)
-    sweeps = make_sweeps(dataset)
+    data = experiment.load_data(arguments.runs_dir / experiment.name, arguments.data_dir)
+    sweeps = make_sweeps(data)
     evaluated = []
     for run, settings in runs:
         print(f"evaluating {run.folder}", flush=True)
-        evaluated.append(evaluate_run(run, settings, dataset, sweeps))
-    summary = report.summarize(experiment, [result for _, result in evaluated], dataset)
-    pictures = draw_pictures(evaluated, dataset, folder)
+        evaluated.append(evaluate_run(run, settings, data, sweeps))
+    summary = report.summarize(experiment, [result for _, result in evaluated], data)
+    pictures = draw_pictures(evaluated, data, folder)
     report.write(summary, pictures, folder)
     print(f"\n{experiment.title}: accuracy in percent\n\n{report.table(summary)}\n")
     for name in ("report.md", *pictures):
         print(folder / name)
 
 
-def draw_pictures(evaluated, dataset, folder):
+def draw_pictures(evaluated, data, folder):
     """Draw the first seed of every model; file name -> caption."""
     from experiments import pictures
     from experiments.evaluation import transformer_of
 
     first = {result.model: (model, result) for model, result in reversed(evaluated)}
     shown = [first[name] for name in dict.fromkeys(result.model for _, result in evaluated)]
+    shown_images = (
+        "Test images" if data.shown == "test" else f"{data.shown} test images".capitalize()
+    )
     captions = {}
     for model, result in shown:
         if transformer_of(model) is not None:
             name = f"transformed-{result.model}.png"
-            pictures.draw_transformer(model, result, dataset, folder / name)
-            captions[name] = f"Distorted test images above what the transformer of {result.model} "
-            captions[name] += "made of them, with the class it then predicts"
+            pictures.draw_transformer(model, result, data, folder / name)
+            captions[name] = f"{shown_images} above what the transformer of {result.model} made of "
+            captions[name] += "them, with the class it then predicts"
     results = [result for _, result in shown]
-    pictures.draw_curves(results, folder / "curves.png")
-    captions["curves.png"] = "Accuracy against rotation, scale and shift"
-    pictures.draw_confusion(results, dataset, folder / "confusion.png")
-    captions["confusion.png"] = "Confusion matrices on the distorted test images"
-    pictures.draw_learning(results, folder / "learning.png")
-    captions["learning.png"] = "Validation accuracy by epoch"
+    if data.swept:
+        pictures.draw_curves(results, folder / "curves.png")
+        captions["curves.png"] = "Accuracy against rotation, scale and shift"
+    pictures.draw_confusion(results, data, folder / "confusion.png")
+    captions["confusion.png"] = f"Confusion matrices on the {shown_images.lower()}"
+    measured = "validation" if data.validation else "training"
+    pictures.draw_learning(results, measured, folder / "learning.png")
+    captions["learning.png"] = f"{measured.capitalize()} accuracy by epoch"
     return captions
 
 

@@ -1,12 +1,16 @@
 """Train an experiment's models: python train.py EXPERIMENT."""
 
+import argparse
+import importlib.util
+
 from data_prep.errors import UserError, run_command
 from data_prep.files import writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS, environment
+from experiments.base import has_transformer
 from experiments.command_line import experiment_parser
-from experiments.data import DATA_SEED, dataset_path, ensure_dataset, images_per_epoch
-from experiments.runs import Settings, needs_training, run_of
+from experiments.data import DATA_SEED
+from experiments.runs import Settings, next_step, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -22,14 +26,25 @@ def parse_arguments():
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the experiment's")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: the experiment's")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
+        "--seeds", type=integers, default=(0,), metavar="N,N", help="such as 0,1,2 (default: 0)"
+    )
+    parser.add_argument(
+        "--transform",
+        metavar="NAME",
+        help="family of every spatial transformer, such as affine, homography or tps, whose models "
+        "are then called MODEL-NAME (default: each model's own)",
     )
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--monitor",
+        action="store_true",
+        help="draw after each epoch what the transformer does, and write logs for TensorBoard",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list what would be trained, and train nothing"
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--resume", action="store_true", help="go on with unfinished runs")
@@ -37,6 +52,14 @@ def parse_arguments():
         "--overwrite", action="store_true", help="discard earlier runs and start again"
     )
     return parser.parse_args()
+
+
+def integers(text):
+    """Integers with commas between them, each once."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected integers such as 0,1,2, got {text!r}") from None
 
 
 def settings_of(arguments, experiment):
@@ -50,7 +73,7 @@ def settings_of(arguments, experiment):
     for name, value, least, most in (
         ("epochs", epochs, 1, None),
         ("batch-size", batch_size, 1, None),
-        ("seed", arguments.seed, 0, 2**32 - 1),
+        *(("seeds", seed, 0, 2**32 - 1) for seed in arguments.seeds),
     ):
         if value < least:
             raise UserError(f"expected --{name} of at least {least}, got {value}")
@@ -60,49 +83,95 @@ def settings_of(arguments, experiment):
         Settings(
             experiment.name,
             model,
-            arguments.seed,
+            seed,
             epochs,
             batch_size,
             arguments.precision,
             DATA_SEED,
+            arguments.transform if has_transformer(model) else None,
         )
+        for seed in arguments.seeds
         for model in dict.fromkeys(models)
     ]
+
+
+def check_transform(name):
+    """Refuse a family that there is not."""
+    families = quiet_import("stn_keras").transforms.FAMILIES
+    if name not in families:
+        raise UserError(f"expected --transform from {', '.join(families)}, got {name}")
+
+
+def check_monitor():
+    """Refuse to monitor without the packages that TensorBoard's logs need."""
+    for package in ("tensorboard", "tensorflow"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"--monitor needs the package {package}: pip install {package}")
+
+
+def print_plan(planned, images_per_epoch):
+    """A line for each run: what would be done with it."""
+    for step, run, settings in planned:
+        done = run.epochs_done if step == "resume" else 0
+        work = f"epochs {done + 1} to {settings.epochs}, {images_per_epoch:,} images an epoch"
+        what = f"finished in {run.folder}" if step == "skip" else work
+        print(f"{step:9}  {settings.name}, seed {settings.seed}: {what}")
 
 
 def main():
     """Make the data, then train model after model."""
     arguments = parse_arguments()
     experiment = EXPERIMENTS[arguments.experiment]
-    pending = []
+    planned = []
     for settings in settings_of(arguments, experiment):
         run = run_of(arguments.runs_dir, settings)
-        if needs_training(run, settings, arguments.resume, arguments.overwrite):
-            pending.append((run, settings))
-    if not pending:
-        return
-    writable_folder(arguments.runs_dir)
-    # Made before TensorFlow starts its threads, so that the workers can be forked.
-    path = dataset_path(arguments.runs_dir, experiment.name)
-    dataset = ensure_dataset(path, experiment, arguments.data_dir)
-    available, batch_size = images_per_epoch(dataset, experiment), pending[0][1].batch_size
-    if batch_size > available:
-        raise UserError(f"expected --batch-size of at most {available}, got {batch_size}")
-    quiet_import("stn_keras")
-    from experiments.training import train
+        step = next_step(run, settings, arguments.resume, arguments.overwrite)
+        planned.append((step, run, settings))
+    if arguments.transform:
+        check_transform(arguments.transform)
+    if arguments.monitor:
+        check_monitor()
+    sources = (arguments.runs_dir / experiment.name, arguments.data_dir)
+    if arguments.dry_run:
+        return print_plan(planned, experiment.count_images(*sources))
+    for step, run, settings in planned:
+        if step == "skip":
+            print(f"{settings.name}: already trained in {run.folder}; --overwrite trains it again")
+    pending = [(step, run, settings) for step, run, settings in planned if step != "skip"]
+    if pending:
+        writable_folder(arguments.runs_dir)
+        # Made before TensorFlow starts its threads, so that the workers can be forked.
+        train_all(experiment, pending, experiment.load_data(*sources), arguments.monitor)
 
+
+def train_all(experiment, pending, data, monitor):
+    """Train (step, run, settings) after (step, run, settings); nothing if one cannot be trained."""
+    available = data.training.per_epoch
+    for step, run, settings in pending:
+        if settings.batch_size > available:
+            raise UserError(
+                f"expected --batch-size of at most {available}, got {settings.batch_size}"
+            )
+        if step == "resume":
+            run.check_data(data.parameters)
+    quiet_import("stn_keras")
+    from experiments.training import build_model, train
+
+    for _, _, settings in pending:
+        if settings.transform:  # not every model can have every family
+            build_model(experiment, settings, data)
     described = environment.describe()
     versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
     print(f"Training on {described['device']} ({versions})")
-    for run, settings in pending:
-        if arguments.overwrite:
+    for step, run, settings in pending:
+        if step == "overwrite":
             run.discard()
-        run.start(settings, described)
-        metrics = train(experiment, run, settings, dataset)
+        run.start(settings, described, data.parameters)
+        metrics = train(experiment, run, settings, data, monitor)
         accuracy = ", ".join(
             f"{name} {100 * share:.2f} %" for name, share in metrics["test_accuracy"].items()
         )
-        print(f"{settings.model}: epoch {metrics['best_epoch']}, test accuracy {accuracy}")
+        print(f"{settings.name}: epoch {metrics['best_epoch']}, test accuracy {accuracy}")
         print(run.folder)
 
 

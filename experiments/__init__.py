@@ -3,7 +3,15 @@
 from experiments.base import Experiment
 from experiments.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
+from experiments.mnist_1000 import EXPERIMENT as MNIST_1000
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (DISTORTED_MNIST, DISTORTED_DIGITS)}
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        DISTORTED_MNIST,
+        DISTORTED_DIGITS,
+        MNIST_1000,
+    )
+}
 
 __all__ = ["EXPERIMENTS", "Experiment"]

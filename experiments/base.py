@@ -1,7 +1,9 @@
 """What an experiment is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+WITH_TRANSFORMER = "stn-"
 
 
 @dataclass(frozen=True)
@@ -18,26 +20,37 @@ class JitterRanges:
     scale: float
     shift: float
 
+    def __call__(self, image_shape):
+        """The function (images, rng) -> images that moves images (H, W, C) so far."""
+        from experiments.jitter import Jitter
+
+        return Jitter(self, image_shape)
+
 
 @dataclass(frozen=True)
 class Experiment:
     """A published comparison: data, models, schedule and the figures to compare with.
 
     Attributes:
-        name: name on the command line; also the name of its set in `data_prep`.
+        name: name on the command line.
         title: one line for the report.
-        models: names of the models, in the order of the table.
-        build_model: (model name, input shape, number of classes) -> Keras model giving
-            probabilities. Imports Keras only when called, so that command lines answer at once.
+        models: names of the models, in the order of the table. "stn-NAME" and "stn-NAME-VARIANT"
+            are NAME behind a spatial transformer.
+        build_model: (model name, input shape, number of classes, name of the transformer's family
+            or None for the model's own) -> Keras model giving probabilities. Imports Keras only
+            when called, so that command lines answer at once.
+        load_data: (experiment's folder, folder of sources or None) -> `experiments.data.Data`. May
+            keep in the first what takes long to make.
+        images_per_epoch: the same arguments -> images of an epoch, where making the data takes
+            long; None: they are loaded.
         epochs: default number of epochs.
         batch_size: default batch size.
         learning_rate: AdamW's at the start; it decays to zero along a cosine.
         weight_decay: AdamW's, multiplied with the learning rate at each step.
-        jitter: ranges of the random moves of training images; see `experiments.jitter.Jitter`.
-        validation: how many original training images, with their distorted copies, choose the
-            epoch.
-        copies: how many distorted copies of each training image there are; an epoch shows every
-            original and one of its copies, drawn at random.
+        augment: image shape (H, W, C) -> function (images, rng) -> images that each training batch
+            goes through, such as `JitterRanges`; None: images stay as they are.
+        localization_rates: model -> factor of the learning rate of its localization network; see
+            `stn_keras.optimizers.with_localization_rate`.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
     """
@@ -46,12 +59,38 @@ class Experiment:
     title: str
     models: tuple[str, ...]
     build_model: Callable
+    load_data: Callable
     epochs: int
     batch_size: int
     learning_rate: float
     weight_decay: float
-    jitter: JitterRanges
-    validation: int
-    copies: int
-    published: dict[str, dict[str, float]]
-    source: str
+    images_per_epoch: Callable | None = None
+    augment: Callable | None = None
+    localization_rates: dict[str, float] = field(default_factory=dict)
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
+    source: str = ""
+
+    def count_images(self, folder, data_dir):
+        """Images of an epoch."""
+        if self.images_per_epoch:
+            return self.images_per_epoch(folder, data_dir)
+        return self.load_data(folder, data_dir).training.per_epoch
+
+    def plain(self, model):
+        """The classifier that a model has behind its transformer; None without either.
+
+        Example:
+            >>> from experiments import EXPERIMENTS
+            >>> EXPERIMENTS["mnist-1000"].plain("stn-cnn-stable")
+            'cnn'
+        """
+        if not has_transformer(model):
+            return None
+        name = model.removeprefix(WITH_TRANSFORMER)
+        behind = [plain for plain in self.models if f"{name}-".startswith(f"{plain}-")]
+        return max(behind, key=len, default=None)
+
+
+def has_transformer(model):
+    """Whether a model of that name has a spatial transformer."""
+    return model.startswith(WITH_TRANSFORMER)

@@ -1,4 +1,4 @@
-"""Shuffled batches whose order and jitter depend on the seed and the epoch alone."""
+"""Shuffled batches whose order and augmentation depend on the seed and the epoch alone."""
 
 import functools
 
@@ -9,24 +9,25 @@ from experiments.data import as_input
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """An endless stream of full batches: every epoch all originals and one copy of each, shuffled.
+    """An endless stream of full batches, shuffled: an epoch is every original and, where there are
+    copies, one of each.
 
     Batch number i is a pure function of the seed and i, so a resumed run sees what the unbroken one
     saw; Keras's hooks at an epoch's end come after it has begun to read the next one.
 
     Args:
-        data: `experiments.data.WithCopies`.
+        data: `experiments.data.TrainingImages`.
         batch_size: images a batch; what is left over at the end of an epoch waits for another one.
         seed: integer.
         first_epoch: number of the epoch that batch 0 belongs to.
-        jitter: `experiments.jitter.Jitter`, or None.
+        augment: function (images, rng) -> images, or None.
     """
 
-    def __init__(self, data, batch_size, seed, first_epoch=0, jitter=None):
+    def __init__(self, data, batch_size, seed, first_epoch=0, augment=None):
         super().__init__()
         self.data, self.batch_size, self.seed = data, batch_size, seed
-        self.first_epoch, self.jitter = first_epoch, jitter
-        self.steps_per_epoch = 2 * len(data.labels) // batch_size
+        self.first_epoch, self.augment = first_epoch, augment
+        self.steps_per_epoch = data.per_epoch // batch_size
         self._order = functools.lru_cache(maxsize=1)(self._shuffled)
 
     @property
@@ -38,13 +39,14 @@ class ShuffledBatches(keras.utils.PyDataset):
         epoch += self.first_epoch
         batch = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         images = as_input(self.data.images[batch])
-        if self.jitter:
-            images = self.jitter(images, np.random.default_rng((self.seed, epoch, step)))
+        if self.augment:
+            images = self.augment(images, np.random.default_rng((self.seed, epoch, step)))
         return images, self.data.label(batch)
 
     def _shuffled(self, epoch):
         rng = np.random.default_rng((self.seed, epoch))
         originals = np.arange(len(self.data.labels))
-        copies = len(self.data.images) // len(originals) - 1
-        chosen = originals + len(originals) * rng.integers(1, copies + 1, len(originals))
-        return rng.permutation(np.concatenate([originals, chosen]))
+        if not self.data.copies:
+            return rng.permutation(originals)
+        copy = rng.integers(1, self.data.copies + 1, len(originals))
+        return rng.permutation(np.concatenate([originals, originals + len(originals) * copy]))

@@ -7,7 +7,7 @@ from experiments import EXPERIMENTS
 
 
 def experiment_parser(prog, description):
-    """A parser that knows the experiment and where its runs are kept."""
+    """A parser that knows the experiment, where its runs are kept and where its data come from."""
     parser = OneLineParser(prog=prog, description=description)
     names = ", ".join(EXPERIMENTS)
     parser.add_argument(
@@ -15,5 +15,10 @@ def experiment_parser(prog, description):
     )
     parser.add_argument(
         "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
     )
     return parser

@@ -1,109 +1,101 @@
-"""From a distorted set on disk to batches of training."""
+"""What training, evaluation and report know of an experiment's data."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
-
-from data_prep.distorted_set import expected_parameters, load, make_distorted_set, save
-from data_prep.distortions import default_workers
-from data_prep.errors import UserError
-from data_prep.files import writable_folder
-from data_prep.sources import load_source
 
 DATA_SEED = 42
 
 
 @dataclass(frozen=True)
-class WithCopies:
-    """Originals followed by copy after copy of all of them.
+class TrainingImages:
+    """Images of training, alone or followed by copy after distorted copy of all of them.
 
     Attributes:
-        images: (M * N, H, W, C) uint8; number i shows original i modulo N.
+        images: ((1 + copies) * N, H, W, C) uint8; number i shows original i modulo N.
         labels: (N,), of the originals.
     """
 
     images: np.ndarray
     labels: np.ndarray
 
+    @property
+    def copies(self):
+        """How many distorted copies of each original there are."""
+        return len(self.images) // len(self.labels) - 1
+
+    @property
+    def per_epoch(self):
+        """Images of an epoch: every original and, where there are copies, one of each."""
+        return len(self.labels) * (2 if self.copies else 1)
+
     def label(self, number):
         """Labels of the images of those numbers."""
         return self.labels[number % len(self.labels)]
 
 
-def dataset_path(runs_dir, name):
-    """Where an experiment keeps its data set."""
-    return Path(runs_dir) / name / "data.npz"
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images that models are measured on.
 
-
-def load_dataset(path, experiment):
-    """The experiment's own data set.
-
-    Raises:
-        UserError: no file, a damaged one, or the data of another experiment.
+    Attributes:
+        images: (N, H, W, C) uint8.
+        labels: (N,) integers.
+        groups: name -> (N,) bool, the images of a group that is reported by itself as well, such as
+            those of one distortion.
     """
-    if not path.exists():
-        raise UserError(
-            f"expected a data set at {path}; python train.py {experiment.name} makes it"
-        )
-    dataset = load(path)
-    expected = expected_parameters(experiment.name, DATA_SEED, experiment.copies)
-    different = [
-        f"{key}={dataset.parameters.get(key)} instead of {expected[key]}"
-        for key in expected
-        if dataset.parameters.get(key) != expected[key]
-    ]
-    if different:
-        raise UserError(f"expected the data of {experiment.name} at {path}: {'; '.join(different)}")
-    return dataset
+
+    images: np.ndarray
+    labels: np.ndarray
+    groups: dict = field(default_factory=dict)
+
+    def examples(self, per_group, at_most):
+        """Numbers of the images that pictures show.
+
+        The first `per_group` of each group; without groups the first `at_most`.
+        """
+        if not self.groups:
+            return np.arange(min(at_most, len(self.labels)))
+        return np.concatenate([mask.nonzero()[0][:per_group] for mask in self.groups.values()])
 
 
-def ensure_dataset(path, experiment, data_dir=None):
-    """The experiment's data set, made on first use with a progress bar and kept.
+@dataclass(frozen=True)
+class Data:
+    """The data of an experiment, whatever its kind.
 
-    Raises:
-        UserError: the source cannot be read, or is not the one the kept set was made from.
+    Attributes:
+        training: `TrainingImages`.
+        validation: `LabelledImages` that choose the epoch; None: the last epoch is taken.
+        test: name -> `LabelledImages`, in the order of the table.
+        num_classes: number of classes.
+        parameters: what the data were made from, as plain data; a run keeps them.
+        shown: name of the test set that pictures show.
+        swept: name of the test set of upright images that is rotated, scaled and shifted to see how
+            accuracy falls; None: no such curves.
     """
-    if not path.exists():
-        dataset = make_distorted_set(
-            experiment.name, DATA_SEED, data_dir, default_workers(), experiment.copies
-        )
-        writable_folder(path.parent)
-        save(dataset, path)
-        return dataset
-    dataset = load_dataset(path, experiment)
-    made_from, source = dataset.parameters["source_sha256"], dataset.parameters["source"]
-    if data_dir and load_source(source, data_dir).fingerprint() != made_from:
-        raise UserError(f"{path} was made from another {source} than that in {data_dir}; remove it")
-    print(f"data: {path}, made earlier")
-    return dataset
 
+    training: TrainingImages
+    validation: LabelledImages | None
+    test: dict
+    num_classes: int
+    parameters: dict
+    shown: str
+    swept: str | None = None
 
-def images_per_epoch(dataset, experiment):
-    """Every training original and one copy of it."""
-    count = len(dataset.train.originals)
-    if experiment.validation >= count:
-        raise UserError(f"expected more than {experiment.validation} training images, got {count}")
-    return 2 * (count - experiment.validation)
+    @property
+    def image_shape(self):
+        """(H, W, C) of the images that models read."""
+        return self.test[self.shown].images.shape[1:]
 
-
-def training_parts(split, validation):
-    """Training and validation images, originals followed by copy after copy.
-
-    The last `validation` originals and every distorted copy of them are held out, so no digit is
-    seen in both parts.
-
-    Returns:
-        (training, validation), two `WithCopies`.
-    """
-    count = len(split.originals)
-    number = np.arange(count + len(split.distorted)) % count
-    images = np.concatenate([split.originals, split.distorted])
-    held_out = number >= count - validation
-    return (
-        WithCopies(images[~held_out], split.labels[:-validation]),
-        WithCopies(images[held_out], split.labels[-validation:]),
-    )
+    def test_sets(self):
+        """Name -> (name of the whole test set, mask): the whole sets, then the groups of each."""
+        whole = {name: (name, np.ones(len(part.labels), bool)) for name, part in self.test.items()}
+        groups = {
+            group: (name, mask)
+            for name, part in self.test.items()
+            for group, mask in part.groups.items()
+        }
+        return {**whole, **groups}
 
 
 def as_input(images):

@@ -1,20 +1,21 @@
 """The same comparison on scikit-learn's embedded digits: no download, minutes on two cores."""
 
 from experiments.base import Experiment, JitterRanges
+from experiments.distorted import DistortedData
 from experiments.distorted_mnist import build_model
+
+DATA = DistortedData("distorted-digits", copies=8, validation=137)
 
 EXPERIMENT = Experiment(
     name="distorted-digits",
     title="scikit-learn's digits mixed with their distorted copies",
     models=("cnn", "stn-cnn"),
     build_model=build_model,
+    load_data=DATA.load,
+    images_per_epoch=DATA.images_per_epoch,
     epochs=60,
     batch_size=64,
     learning_rate=2e-3,
     weight_decay=0.1,
-    jitter=JitterRanges(rotation=10, scale=0.1, shift=0.1),
-    validation=137,
-    copies=8,
-    published={},
-    source="",
+    augment=JitterRanges(rotation=10, scale=0.1, shift=0.1),
 )

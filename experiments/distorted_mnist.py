@@ -1,9 +1,12 @@
 """MNIST mixed with its distorted copies: the "Hands-on" Keras post's comparison."""
 
 from experiments.base import Experiment, JitterRanges
+from experiments.distorted import DistortedData
+
+DATA = DistortedData("distorted-mnist", copies=5, validation=5000)
 
 
-def build_model(name, input_shape, num_classes):
+def build_model(name, input_shape, num_classes, transform=None):
     """The post's "dense" or "cnn", or one of them unmodified behind a transformer: "stn-..."."""
     from stn_keras import models
 
@@ -12,7 +15,9 @@ def build_model(name, input_shape, num_classes):
     if not name.startswith("stn-"):
         return classifier
     return models.with_spatial_transformer(
-        classifier, localization=models.localization_net(input_shape)
+        classifier,
+        localization=models.localization_net(input_shape),
+        transform=transform or "affine",
     )
 
 
@@ -21,13 +26,13 @@ EXPERIMENT = Experiment(
     title="MNIST mixed with its distorted copies",
     models=("dense", "cnn", "stn-dense", "stn-cnn"),
     build_model=build_model,
+    load_data=DATA.load,
+    images_per_epoch=DATA.images_per_epoch,
     epochs=36,
     batch_size=128,
     learning_rate=2e-3,
     weight_decay=0.1,
-    jitter=JitterRanges(rotation=15, scale=0.15, shift=0.15),
-    validation=5000,
-    copies=5,
+    augment=JitterRanges(rotation=15, scale=0.15, shift=0.15),
     published={
         "dense": {"original": 97.67, "distorted": 83.88},
         "cnn": {"original": 98.72, "distorted": 93.67},

@@ -52,9 +52,11 @@ def commit():
 def _versions():
     import keras
 
+    from stn_keras import __version__
+
     backend = keras.backend.backend()
-    packages = {"keras": "keras", backend: backend, "numpy": "numpy", "stn-keras": "stn-keras"}
-    return {name: _version(package) for name, package in packages.items()}
+    packages = {name: _version(name) for name in ("keras", backend, "numpy")}
+    return {**packages, "stn-keras": __version__}  # also run from a checkout, not installed
 
 
 def _version(package):

@@ -10,7 +10,7 @@ import numpy as np
 from data_prep.distortions import apply_family
 from data_prep.errors import UserError, one_line
 from experiments.data import DATA_SEED, as_input
-from experiments.runs import Run, read_json
+from experiments.runs import Run, history_columns, read_json
 
 BATCH_SIZE = 500
 SWEEP_IMAGES = 1000
@@ -36,12 +36,12 @@ class RunResult:
         parameters: number of weights.
         accuracy: test set -> share of right answers.
         sweeps: axis label -> accuracy at each of its values.
-        predicted: "original" or "distorted" -> predicted class of each test image.
+        predicted: whole test set -> predicted class of each of its images.
         images_per_second: of `predict`, on this device.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        theta_deviation: mean distance of theta's entries from the identity on the distorted test
-            set; None without a transformer.
+        theta_deviation: mean distance of theta's entries from the identity on the test set shown;
+            None without a transformer.
     """
 
     run: Run
@@ -86,7 +86,11 @@ def find_runs(runs_dir, experiment):
             f"python train.py {experiment.name} makes them"
         )
     _check_comparable(found)
-    return sorted(found, key=lambda item: (experiment.models.index(item[1].model), item[1].seed))
+    return sorted(found, key=lambda item: _place(experiment, item[1]))
+
+
+def _place(experiment, settings):
+    return experiment.models.index(settings.model), settings.transform or "", settings.seed
 
 
 def _check_comparable(found):
@@ -94,7 +98,7 @@ def _check_comparable(found):
     first = {}
     for run, settings in found:
         settings = replace(settings, seed=0)
-        other_run, other = first.setdefault(settings.model, (run, settings))
+        other_run, other = first.setdefault(settings.name, (run, settings))
         if settings != other:
             raise UserError(
                 f"expected runs that differ in the seed alone, got other settings in "
@@ -121,23 +125,12 @@ def load_run_model(run, image_shape):
     return model
 
 
-def test_sets(dataset):
-    """Test set -> boolean mask into ("original" or "distorted") test images."""
-    test = dataset.test
-    families = {
-        name: ("distorted", test.distortion == index)
-        for index, name in enumerate(dataset.distortions)
-    }
-    everything = {
-        part: (part, np.ones(len(getattr(test, images)), bool))
-        for part, images in (("original", "originals"), ("distorted", "distorted"))
-    }
-    return {**everything, **families}
-
-
-def make_sweeps(dataset):
+def make_sweeps(data):
     """Axis label -> (images, labels): test images distorted by each of its values in turn."""
-    images, labels = dataset.test.originals[:SWEEP_IMAGES], dataset.test.labels[:SWEEP_IMAGES]
+    if data.swept is None:
+        return {}
+    part = data.test[data.swept]
+    images, labels = part.images[:SWEEP_IMAGES], part.labels[:SWEEP_IMAGES]
     return {
         label: (
             np.concatenate([apply_family(images, arguments(value), DATA_SEED) for value in values]),
@@ -147,31 +140,31 @@ def make_sweeps(dataset):
     }
 
 
-def evaluate_run(run, settings, dataset, sweeps):
-    """Measure one run's best model.
+def evaluate_run(run, settings, data, sweeps):
+    """Measure one run's model.
 
     Returns:
         (model, `RunResult`).
     """
-    test = dataset.test
-    model = load_run_model(run, test.originals.shape[1:])
-    result = RunResult(run, settings.model, settings.seed, model.count_params())
-    images = {"original": as_input(test.originals), "distorted": as_input(test.distorted)}
-    labels = {"original": test.labels, "distorted": test.distorted_labels}
-    result.predicted = {part: _predict(model, images[part]) for part in images}
+    run.check_data(data.parameters)
+    model = load_run_model(run, data.image_shape)
+    result = RunResult(run, settings.name, settings.seed, model.count_params())
+    images = {name: as_input(part.images) for name, part in data.test.items()}
+    result.predicted = {name: _predict(model, images[name]) for name in images}
+    right = {name: result.predicted[name] == part.labels for name, part in data.test.items()}
     result.accuracy = {
-        name: float(np.mean(result.predicted[part][mask] == labels[part][mask]))
-        for name, (part, mask) in test_sets(dataset).items()
+        name: float(np.mean(right[whole][mask]))
+        for name, (whole, mask) in data.test_sets().items()
         if mask.any()
     }
     result.sweeps = {
         label: _accuracy_by_value(model, swept, len(SWEEPS[label][1]))
         for label, swept in sweeps.items()
     }
-    result.images_per_second = _throughput(model, images["distorted"])
-    result.history = run.read_history()
+    result.images_per_second = _throughput(model, images[data.shown])
+    result.history = run.read_history(history_columns(data))
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    result.theta_deviation = _theta_deviation(model, images["distorted"])
+    result.theta_deviation = _theta_deviation(model, images[data.shown])
     return model, result
 
 

@@ -11,19 +11,14 @@ from experiments.evaluation import SWEEPS, transformer_of
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-PER_FAMILY = 3
+PER_GROUP, AT_MOST = 3, 15
 
 
-def draw_transformer(model, result, dataset, path):
-    """Distorted test images above what the transformer made of them, with the predicted class."""
-    split = dataset.test
-    chosen = np.concatenate(
-        [
-            (split.distortion == index).nonzero()[0][:PER_FAMILY]
-            for index in range(len(dataset.distortions))
-        ]
-    )
-    inputs = as_input(split.distorted[chosen])
+def draw_transformer(model, result, data, path):
+    """Test images above what the transformer made of them, with the predicted class."""
+    part = data.test[data.shown]
+    chosen = part.examples(PER_GROUP, AT_MOST)
+    inputs = as_input(part.images[chosen])
     layer = transformer_of(model)
     outputs = keras.Model(model.inputs, layer.output).predict(inputs, verbose=0)
     figure, axes = plt.subplots(
@@ -33,9 +28,10 @@ def draw_transformer(model, result, dataset, path):
         for axis, images in zip(axes[:, column], (inputs, outputs), strict=True):
             axis.imshow(images[column].squeeze(), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
-        label = split.distorted_labels[number]
-        predicted = result.predicted["distorted"][number]
-        axes[0, column].set_title(dataset.distortions[split.distortion[number]], fontsize=8)
+        label = part.labels[number]
+        predicted = result.predicted[data.shown][number]
+        group = next((name for name, mask in part.groups.items() if mask[number]), "")
+        axes[0, column].set_title(group, fontsize=8)
         axes[1, column].set_xlabel(
             f"{predicted}" if predicted == label else f"{predicted}, is {label}",
             color="black" if predicted == label else "tab:red",
@@ -46,14 +42,13 @@ def draw_transformer(model, result, dataset, path):
     _save(figure, path)
 
 
-def draw_confusion(results, dataset, path):
-    """Confusion matrices on the distorted test set, the errors alone coloured."""
-    labels = dataset.test.distorted_labels
-    classes = int(labels.max()) + 1
+def draw_confusion(results, data, path):
+    """Confusion matrices on the test set shown, the errors alone coloured."""
+    labels, classes = data.test[data.shown].labels, data.num_classes
     matrices = []
     for result in results:
         matrix = np.zeros((classes, classes), int)
-        np.add.at(matrix, (labels, result.predicted["distorted"]), 1)
+        np.add.at(matrix, (labels, result.predicted[data.shown]), 1)
         matrices.append(matrix)
     errors = [np.where(np.eye(classes, dtype=bool), 0, matrix) for matrix in matrices]
     worst = max(1, max(error.max() for error in errors))
@@ -99,13 +94,14 @@ def draw_curves(results, path):
     _save(figure, path)
 
 
-def draw_learning(results, path):
-    """Validation accuracy by epoch."""
+def draw_learning(results, measured, path):
+    """Accuracy by epoch, "validation" or "training"."""
+    column = {"validation": "val_accuracy", "training": "accuracy"}[measured]
     figure, axis = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
     for result in results:
-        accuracy = [100 * row["val_accuracy"] for row in result.history]
+        accuracy = [100 * row[column] for row in result.history]
         axis.plot(range(1, len(accuracy) + 1), accuracy, marker=".", label=result.model)
-    axis.set(xlabel="epoch", ylabel="validation accuracy (%)")
+    axis.set(xlabel="epoch", ylabel=f"{measured} accuracy (%)")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.grid(alpha=0.3)
     axis.legend()

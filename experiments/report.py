@@ -8,29 +8,27 @@ from data_prep.files import atomic_path, write_json
 from experiments import environment
 from experiments.evaluation import SWEEPS, training_environment
 from experiments.runs import read_json
+from experiments.significance import compare_with_plain
 from experiments.tables import markdown_table
 
 
-def summarize(experiment, results, dataset):
+def summarize(experiment, results, data):
     """Everything the report says, as plain data: mean over seeds beside the published figure."""
     models = [
         _summarize_model(name, [result for result in results if result.model == name], experiment)
         for name in dict.fromkeys(result.model for result in results)
     ]
-    counts = np.bincount(dataset.test.distortion, minlength=len(dataset.distortions))
     return {
         "experiment": experiment.name,
         "title": experiment.title,
         "published_by": experiment.source,
         "environment": environment.describe(),
-        "data": dataset.parameters,
-        "test_images": {
-            "original": len(dataset.test.originals),
-            "distorted": len(dataset.test.distorted),
-            **dict(zip(dataset.distortions, counts.tolist(), strict=True)),
-        },
-        "sweep_values": {label: values.tolist() for label, (_, values) in SWEEPS.items()},
+        "data": data.parameters,
+        "validated": data.validation is not None,
+        "test_images": {name: int(mask.sum()) for name, (_, mask) in data.test_sets().items()},
+        "sweep_values": {label: SWEEPS[label][1].tolist() for label in results[0].sweeps},
         "models": models,
+        "paired_tests": compare_with_plain(experiment, results, data),
     }
 
 
@@ -109,14 +107,70 @@ def _percent(accuracy):
     return text if error is None else f"{text} ± {100 * error:.2f}"
 
 
-def _options(summary):
-    """The options that train these models, defaults included."""
-    runs = [run["settings"] for model in summary["models"] for run in model["runs"]]
-    return " ".join(
+def _differences(summary):
+    """How far each model is from its published figures, in points with their sign."""
+    models = [model for model in summary["models"] if model["published"]]
+    sets = [name for name in summary["test_images"] if any(name in m["published"] for m in models)]
+    rows = [["model", *sets]]
+    for model in models:
+        points = model["difference_in_points"]
+        rows.append(
+            [model["model"], *(f"{points[name]:+.2f}" if name in points else "" for name in sets)]
+        )
+    return [
+        "## Above the published figures",
+        "",
+        "Points, mean over the seeds less the published figure.",
+        "",
+        markdown_table(rows),
+        "",
+    ]
+
+
+def _paired_tests(summary):
+    """Each transformer against its plain classifier."""
+    rows = [["model", "against", "test images", "only it right", "only the other right", "p"]]
+    for test in summary["paired_tests"]:
+        counts = (f"{test[key]:,}" for key in ("only_model_right", "only_plain_right"))
+        names = (test["model"], test["plain"], test["test_set"])
+        rows.append([*names, *counts, f"{test['p_value']:.2g}"])
+    seeds = sorted({test["seed"] for test in summary["paired_tests"]})
+    return [
+        "## With and without a transformer",
+        "",
+        "Exact McNemar test, two-sided, on the same test images; the runs of seed "
+        f"{', '.join(map(str, seeds))}, the first that both models have.",
+        "",
+        markdown_table(rows),
+        "",
+    ]
+
+
+def _commands(summary):
+    """The command lines that train these models, defaults included; one for each transform."""
+    by_transform = {}
+    for model in summary["models"]:
+        for run in model["runs"]:
+            by_transform.setdefault(run["settings"]["transform"], []).append(run["settings"])
+    return [
+        f"    python train.py {summary['experiment']} {_options(transform, runs)}"
+        for transform, runs in by_transform.items()
+    ]
+
+
+def _options(transform, runs):
+    options = [
         f"--{key.replace('_', '-')} {value}"
         for key in ("epochs", "batch_size", "precision")
         for value in sorted({run[key] for run in runs})
-    )
+    ]
+    seeds = sorted({run["seed"] for run in runs})
+    if seeds != [0]:
+        options.append(f"--seeds {','.join(map(str, seeds))}")
+    if transform:
+        models = dict.fromkeys(run["model"] for run in runs)
+        options.append(f"--models {' '.join(models)} --transform {transform}")
+    return " ".join(options)
 
 
 def _markdown(summary, pictures):
@@ -125,11 +179,12 @@ def _markdown(summary, pictures):
     seeds = sorted({run["seed"] for model in summary["models"] for run in model["runs"]})
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     published = summary["published_by"]
+    epoch = "best on held-out training images" if summary["validated"] else "last of the schedule"
     lines = [
         f"# {summary['title']}",
         "",
         "Accuracy in percent on test images that no model was trained on or chosen by; the epoch "
-        "is the best on held-out training images.",
+        f"is the {epoch}.",
         f"The published figures are those of {published}." if published else "",
         "",
         table(summary),
@@ -139,9 +194,11 @@ def _markdown(summary, pictures):
         + ".",
         "",
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
+        *(_differences(summary) if any(m["published"] for m in summary["models"]) else ()),
+        *(_paired_tests(summary) if summary["paired_tests"] else ()),
         "## How it was made",
         "",
-        f"    python train.py {summary['experiment']} {_options(summary)}",
+        *_commands(summary),
         f"    python evaluate.py {summary['experiment']}",
         "",
         f"- seeds: {', '.join(map(str, seeds))}; data seed {summary['data']['seed']}",

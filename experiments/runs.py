@@ -9,12 +9,17 @@ from pathlib import Path
 from data_prep.errors import UserError
 from data_prep.files import writable_folder, write_json
 
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+HISTORY = ("epoch", "loss", "accuracy", "seconds")
+VALIDATED_HISTORY = (*HISTORY, "val_loss", "val_accuracy")
+_REQUIRED = object()
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run."""
+    """Everything that decides the outcome of a run.
+
+    `transform` is the family of the model's transformer; None is the model's own.
+    """
 
     experiment: str
     model: str
@@ -23,6 +28,12 @@ class Settings:
     batch_size: int
     precision: str
     data_seed: int
+    transform: str | None = None
+
+    @property
+    def name(self):
+        """What folder and tables call the model: "stn-cnn", or "stn-cnn-tps" with that family."""
+        return f"{self.model}-{self.transform}" if self.transform else self.model
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Run:
 
     @property
     def best_model(self):
-        """The model of the epoch with the lowest validation loss."""
+        """The model of the epoch with the lowest validation loss, or of the last epoch."""
         return self.folder / "model.keras"
 
     @property
@@ -57,14 +68,59 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
+    def monitor(self):
+        """Pictures of the transformer, one an epoch."""
+        return self.folder / "monitor"
+
+    @property
+    def tensorboard(self):
+        """Logs for TensorBoard."""
+        return self.folder / "tensorboard"
+
+    @property
     def finished(self):
         """Whether the run ended by itself."""
         return self.metrics.exists()
 
-    def start(self, settings, environment):
-        """Make the folder and write the run's settings."""
+    @property
+    def epochs_done(self):
+        """Whole epochs that the last state has seen.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not self.last_state.exists():
+            return 0
+        import h5py
+
+        try:
+            with h5py.File(self.last_state) as file:
+                return int(file.attrs["epochs"])
+        except (OSError, KeyError):
+            raise UserError(f"expected the state of this run in {self.last_state}") from None
+
+    def start(self, settings, environment, data=None):
+        """Make the folder and write the run's settings and what its data were made from."""
         writable_folder(self.folder)
-        write_json(self.config, {"settings": asdict(settings), "environment": environment})
+        write_json(
+            self.config, {"settings": asdict(settings), "environment": environment, "data": data}
+        )
+
+    def check_data(self, data):
+        """Refuse other data than the run was started with.
+
+        Args:
+            data: `experiments.data.Data.parameters`.
+
+        Raises:
+            UserError: they differ; a run of an earlier version did not note them.
+        """
+        before = read_json(self.config, "data", default=None)
+        if before is not None and before != data:
+            different = [key for key in {**before, **data} if before.get(key) != data.get(key)]
+            raise UserError(
+                f"{self.folder} was trained on other data: {', '.join(different)} differ"
+            )
 
     def settings(self):
         """The settings the run was started with.
@@ -77,17 +133,24 @@ class Run:
         except TypeError:
             raise UserError(f"expected the settings of a run in {self.config}") from None
 
-    def read_history(self):
-        """Rows of history.csv, numbers as floats; a row cut off by a crash is left out."""
+    def read_history(self, columns=HISTORY):
+        """Rows of history.csv, numbers as floats; a cell left empty is missing in its row.
+
+        Args:
+            columns: those that every row must have.
+
+        Raises:
+            UserError: a column is missing or is not of numbers.
+        """
         if not self.history.exists():
             return []
         with self.history.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
         try:
-            rows = [{key: float(value) for key, value in row.items()} for row in rows]
+            rows = [{key: float(value) for key, value in row.items() if value} for row in rows]
         except (TypeError, ValueError):
             raise UserError(f"expected numbers in every column of {self.history}") from None
-        missing = [name for name in HISTORY if rows and name not in rows[0]]
+        missing = [name for name in columns if any(name not in row for row in rows)]
         if missing:
             raise UserError(f"expected columns {', '.join(missing)} in {self.history}")
         return rows
@@ -99,37 +162,44 @@ class Run:
 
 def run_of(runs_dir, settings):
     """The run of these settings' experiment, model and seed."""
-    return Run(Path(runs_dir) / settings.experiment / settings.model / f"seed-{settings.seed}")
+    return Run(Path(runs_dir) / settings.experiment / settings.name / f"seed-{settings.seed}")
 
 
-def read_json(path, key):
+def history_columns(data):
+    """The columns that every row of a run's history.csv has on these `experiments.data.Data`."""
+    return VALIDATED_HISTORY if data.validation else HISTORY
+
+
+def read_json(path, key, default=_REQUIRED):
     """One entry of a JSON file.
 
     Raises:
-        UserError: the file is missing, damaged or lacks the entry.
+        UserError: the file is missing or damaged, or lacks the entry and there is no default.
     """
     try:
-        return json.loads(path.read_text())[key]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(path.read_text())
+        return content[key] if default is _REQUIRED else content.get(key, default)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"expected a JSON file with {key!r} at {path}") from None
 
 
-def needs_training(run, settings, resume, overwrite):
-    """Whether there is anything left to train; changes nothing.
+def next_step(run, settings, resume, overwrite):
+    """What is to be done with a run: "train", "overwrite", "resume" or "skip"; changes nothing.
 
     Raises:
         UserError: the folder holds an unfinished run and neither `resume` nor `overwrite` is set,
             or the run of other settings.
     """
-    if overwrite or not run.config.exists():
-        return True
+    if overwrite:
+        return "overwrite"
+    if not run.config.exists():
+        return "train"
     _check_same(run, settings)
     if run.finished:
-        print(f"{settings.model}: already trained in {run.folder}; --overwrite trains it again")
-        return False
+        return "skip"
     if not resume:
         raise UserError(f"{run.folder} holds an unfinished run; pass --resume or --overwrite")
-    return True
+    return "resume"
 
 
 def _check_same(run, settings):

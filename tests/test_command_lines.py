@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import pytest
 import stn_keras  # noqa: F401  registers the layers of saved models
 from data_prep import distorted_set
 from experiments import EXPERIMENTS
-from experiments.data import DATA_SEED, dataset_path
-from experiments.runs import HISTORY, Settings, run_of
+from experiments.data import DATA_SEED
+from experiments.distorted import dataset_path
+from experiments.distorted_digits import DATA
+from experiments.runs import VALIDATED_HISTORY, Settings, run_of
 
 ROOT = Path(__file__).parent.parent
 DIGITS = "distorted-digits"
@@ -65,8 +68,7 @@ def files_in(folder):
 @pytest.fixture(scope="module")
 def digits():
     """The embedded distorted set."""
-    copies = EXPERIMENTS[DIGITS].copies
-    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, copies=copies, progress=False)
+    return distorted_set.make_distorted_set(DIGITS, DATA_SEED, copies=DATA.copies, progress=False)
 
 
 def settings_of(model, experiment=DIGITS, epochs=1):
@@ -77,14 +79,14 @@ def settings_of(model, experiment=DIGITS, epochs=1):
 @pytest.fixture
 def finished_run(tmp_path, digits):
     """A runs folder with an untrained CNN that looks finished."""
-    path = dataset_path(tmp_path, DIGITS)
+    path = dataset_path(tmp_path / DIGITS)
     path.parent.mkdir()
     distorted_set.save(digits, path)
     made = run_of(tmp_path, settings_of("cnn"))
     made.start(settings_of("cnn"), {"device": "none"})
     EXPERIMENTS[DIGITS].build_model("cnn", (28, 28, 1), 10).save(made.best_model)
     made.metrics.write_text('{"best_epoch": 1}')
-    made.history.write_text(f"{','.join(HISTORY)}\n0,1,0.1,1,0.1,1.0\n")
+    made.history.write_text(f"{','.join(VALIDATED_HISTORY)}\n0,1,0.1,1.0,1,0.1\n")
     return made
 
 
@@ -104,8 +106,10 @@ def test_help_names_every_choice(script):
         (("train.py", DIGITS, "--epochs", "0"), "--epochs of at least 1, got 0"),
         (("train.py", DIGITS, "--epochs", "many"), "many"),
         (("train.py", DIGITS, "--batch-size", "-3"), "--batch-size of at least 1, got -3"),
-        (("train.py", DIGITS, "--seed", "-1"), "--seed of at least 0"),
-        (("train.py", DIGITS, "--seed", str(2**32)), "--seed of at most"),
+        (("train.py", DIGITS, "--seeds", "0,-1"), "--seeds of at least 0, got -1"),
+        (("train.py", DIGITS, "--seeds", str(2**32)), "--seeds of at most"),
+        (("train.py", DIGITS, "--seeds", "0;1"), "integers such as 0,1,2, got '0;1'"),
+        (("train.py", DIGITS, "--transform", "warp"), "homography"),
         (("train.py", DIGITS, "--precision", "int8"), "float32"),
         (("train.py", DIGITS, "--resume", "--overwrite"), "not allowed"),
         (("train.py", DIGITS, "--runs-dir", "/proc/nowhere"), "/proc/nowhere"),
@@ -161,7 +165,7 @@ def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, d
     else:
         parameters = {**digits.parameters, "seed": 1}
         other = distorted_set.DistortedSet(digits.train, digits.test, parameters)
-        distorted_set.save(other, dataset_path(tmp_path, DIGITS))
+        distorted_set.save(other, dataset_path(tmp_path / DIGITS))
         expected = "seed=1 instead of 42"
     out = tmp_path / "report"
     assert expected in refused("evaluate.py", DIGITS, "--runs-dir", tmp_path, "--out", out)
@@ -199,7 +203,7 @@ def test_overwriting_with_bad_input_keeps_the_finished_run(tmp_path, finished_ru
 
 
 def test_data_of_another_source_is_refused(tmp_path, digits):
-    path = dataset_path(tmp_path, DIGITS)
+    path = dataset_path(tmp_path / DIGITS)
     path.parent.mkdir()
     other = {**digits.parameters, "source_sha256": "0"}
     distorted_set.save(distorted_set.DistortedSet(digits.train, digits.test, other), path)
@@ -271,3 +275,28 @@ def test_train_and_evaluate_end_to_end(tmp_path):
     code, out, err = run(*train(tmp_path, "--epochs", "2", "--precision", "mixed_bfloat16"))
     assert code == 0, err
     assert out.count("already trained") == 2
+
+
+@pytest.mark.slow
+def test_another_family_stands_beside_the_classifier(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(10, dtype="uint8"), 100)
+    images = (20 * labels[:, None, None] + rng.integers(0, 50, (1000, 28, 28))).astype("uint8")
+    arrays = {"x_train": images, "y_train": labels, "x_test": images[:80], "y_test": labels[:80]}
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    shared = ("mnist-1000", "--runs-dir", tmp_path / "runs", "--data-dir", tmp_path)
+    options = ("--models", "cnn", "stn-cnn", "--seeds", "1", "--transform", "rotation")
+    code, _, err = run("train.py", *shared, *options, "--epochs", "1")
+    assert code == 0, err
+    code, _, err = run("evaluate.py", *shared, "--out", tmp_path / "out")
+    assert code == 0, err
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [model["model"] for model in report["models"]] == ["cnn", "stn-cnn-rotation"]
+    assert [(test["model"], test["plain"]) for test in report["paired_tests"]] == [
+        ("stn-cnn-rotation", "cnn")
+    ]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "--seeds 1 --models stn-cnn --transform rotation" in text
+    assert "the last of the schedule" in text
+    assert "Training accuracy by epoch" in text
+    assert re.search(r"^\| cnn +\| +[-+]\d+\.\d\d \|$", text, re.MULTILINE)

@@ -1,0 +1,106 @@
+"""What happens at the end of each epoch of a run: every file is written whole or not at all."""
+
+import csv
+import math
+import time
+
+import h5py
+import keras
+
+from data_prep.files import atomic_path
+from experiments.data import as_input
+from experiments.evaluation import transformer_of
+
+VALIDATION_LOSS = "val_loss"
+MONITORED_PER_GROUP, MONITORED_AT_MOST = 2, 10
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Adds the epoch's wall-clock seconds to its logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds"] = round(time.perf_counter() - self.started, 2)
+
+
+class WriteHistory(keras.callbacks.Callback):
+    """Writes all rows of history.csv anew after each epoch, one column for each entry of the logs.
+
+    Keras's CSVLogger goes on under the columns that are there, so a run resumed with other columns
+    would mix them up, and it adds a column for each validation figure that there is not.
+
+    Args:
+        run: `experiments.runs.Run`.
+        rows: those of earlier epochs, as `Run.read_history` gives them.
+    """
+
+    def __init__(self, run, rows):
+        super().__init__()
+        self.run, self.rows = run, [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows.append({"epoch": epoch, **logs})
+        columns = ["epoch", *sorted({key for row in self.rows for key in row} - {"epoch"})]
+        with atomic_path(self.run.history) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class SaveBestAndLast(keras.callbacks.Callback):
+    """After each epoch: the model that is kept, then the state to resume from.
+
+    The model kept is that of the lowest validation loss; without validation, of the last epoch.
+    Keras's BackupAndRestore keeps weights and epoch number in two files, so a kill between them
+    repeats an epoch on newer weights. Here both are one file, and in it the states of dropout's
+    random numbers, which Keras does not save.
+
+    Args:
+        run: `experiments.runs.Run`.
+        rows: rows of history.csv of earlier epochs.
+    """
+
+    def __init__(self, run, rows):
+        super().__init__()
+        self.run = run
+        self.best = min((row.get(VALIDATION_LOSS, math.inf) for row in rows), default=math.inf)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._is_kept(epoch, logs):
+            with atomic_path(self.run.best_model) as partial:
+                self.model.save(partial)
+        with atomic_path(self.run.last_state) as partial:
+            self.model.save_weights(partial)
+            with h5py.File(partial, "r+") as file:
+                file.attrs["epochs"] = epoch + 1
+                states = [keras.ops.convert_to_numpy(state) for state in random_states(self.model)]
+                file.attrs["random_states"] = states
+
+    def _is_kept(self, epoch, logs):
+        if VALIDATION_LOSS not in logs:
+            return epoch + 1 == self.params["epochs"] and math.isfinite(logs["loss"])
+        better = logs[VALIDATION_LOSS] < self.best
+        if better:
+            self.best = logs[VALIDATION_LOSS]
+        return better
+
+
+def random_states(model):
+    """Variables that dropout and the like draw their random numbers from."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+
+
+def monitors(run, model, data):
+    """Callbacks that watch a run: pictures of its transformer, if it has one, and TensorBoard."""
+    tensorboard = keras.callbacks.TensorBoard(run.tensorboard)
+    layer = transformer_of(model)
+    if layer is None:
+        return [tensorboard]
+    from stn_keras.callbacks import TransformerMonitor
+
+    part = data.test[data.shown]
+    chosen = part.examples(MONITORED_PER_GROUP, MONITORED_AT_MOST)
+    images, labels = as_input(part.images[chosen]), part.labels[chosen]
+    return [TransformerMonitor(images, run.monitor, labels=labels, layer=layer), tensorboard]

@@ -1,0 +1,308 @@
+"""Data, runs and comparisons of experiments, without a command line around them."""
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+import train as train_command
+from data_prep.errors import UserError
+from experiments import EXPERIMENTS, training
+from experiments.base import Experiment
+from experiments.batches import ShuffledBatches
+from experiments.callbacks import SaveBestAndLast, WriteHistory
+from experiments.data import Data, LabelledImages, TrainingImages
+from experiments.runs import Run, Settings, next_step, run_of
+from experiments.significance import compare_with_plain, mcnemar
+from stn_keras import SpatialTransformer
+
+SETTINGS = Settings("tiny", "stn-tiny", 0, 3, 10, "float32", 42)
+
+
+def tiny_images(count, seed=0):
+    """Images (count, 6, 6, 1) whose mean brightness tells their class, 0 or 1."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    images = rng.integers(0, 100, (count, 6, 6, 1)) + 100 * labels[:, None, None, None]
+    return images.astype("uint8"), labels
+
+
+def build_tiny(name, input_shape, num_classes, transform=None):
+    """A linear classifier with dropout behind a transformer."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            SpatialTransformer(layers.Flatten(), transform or "translation"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+
+
+TINY = Experiment(
+    name="tiny",
+    title="Bright and dark",
+    models=("tiny", "stn-tiny"),
+    build_model=build_tiny,
+    load_data=lambda folder, data_dir=None: TINY_DATA,
+    epochs=3,
+    batch_size=10,
+    learning_rate=1e-2,
+    weight_decay=0.1,
+    localization_rates={"stn-tiny": 0.1},
+)
+TINY_DATA = Data(
+    training=TrainingImages(*tiny_images(40)),
+    validation=None,
+    test={"test": LabelledImages(*tiny_images(20, 1))},
+    num_classes=2,
+    parameters={"seed": 42},
+    shown="test",
+)
+
+
+@pytest.fixture
+def quiet_training(monkeypatch):
+    """Seeds the run alone: determinism of all operations cannot be taken back in this process."""
+    monkeypatch.setattr(
+        training, "make_reproducible", lambda settings: keras.utils.set_random_seed(settings.seed)
+    )
+
+
+def trained(folder, data=TINY_DATA, monitor=False):
+    """A run of the tiny experiment, and its metrics."""
+    run = run_of(folder, SETTINGS)
+    run.start(SETTINGS, {"device": "none"}, data.parameters)
+    return run, training.train(TINY, run, SETTINGS, data, monitor)
+
+
+def stopped(folder, monitor=False):
+    """A run of the tiny experiment that was stopped after the second of three epochs."""
+    save = SaveBestAndLast.on_epoch_end
+
+    def save_and_stop(self, epoch, logs=None):
+        save(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            trained(folder, monitor=monitor)
+    return run_of(folder, SETTINGS)
+
+
+def shown_in(epoch, data, batch_size=5):
+    """Brightest pixel of each image of an epoch, which numbers the images, and their labels."""
+    batches = ShuffledBatches(data, batch_size, seed=3, first_epoch=epoch)
+    images, labels = zip(*(batches[i] for i in range(batches.steps_per_epoch)), strict=True)
+    return np.rint(255 * np.concatenate(images).max((1, 2, 3))), np.concatenate(labels)
+
+
+@pytest.mark.parametrize("copies", [0, 3])
+def test_an_epoch_shows_every_original_and_one_copy_of_each(copies):
+    numbers = np.arange(10 * (1 + copies))
+    images = np.broadcast_to(numbers[:, None, None, None], (len(numbers), 2, 2, 1)).astype("uint8")
+    data = TrainingImages(images, np.arange(10))
+    assert data.per_epoch == (20 if copies else 10)
+    shown, labels = shown_in(0, data)
+    np.testing.assert_array_equal(np.sort(shown[shown < 10]), np.arange(10))
+    np.testing.assert_array_equal(np.sort(shown[shown >= 10] % 10), np.arange(10)[: 10 * copies])
+    np.testing.assert_array_equal(labels, shown % 10)
+    assert (shown_in(0, data)[0] == shown).all()
+    assert (shown_in(1, data)[0] != shown).any()
+
+
+def test_groups_are_test_sets_of_their_own():
+    images, labels = tiny_images(6)
+    groups = {"even": labels == 0, "odd": labels == 1}
+    data = replace(TINY_DATA, test={"all": LabelledImages(images, labels, groups)}, shown="all")
+    assert {name: mask.sum() for name, (_, mask) in data.test_sets().items()} == {
+        "all": 6,
+        "even": 3,
+        "odd": 3,
+    }
+    assert data.test["all"].examples(per_group=2, at_most=1).tolist() == [0, 2, 1, 3]
+    assert TINY_DATA.test["test"].examples(per_group=2, at_most=3).tolist() == [0, 1, 2]
+
+
+def write_mnist(folder, per_digit):
+    """A file like MNIST's with that many training images of each digit."""
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.repeat(np.arange(10, dtype="uint8"), per_digit))
+    images = rng.integers(0, 256, (len(labels), 28, 28), "uint8")
+    test = {"x_test": images[:60], "y_test": labels[:60]}
+    np.savez(folder / "mnist.npz", x_train=images, y_train=labels, **test)
+
+
+def test_mnist_1000_is_balanced_and_the_same_for_all(tmp_path):
+    load = EXPERIMENTS["mnist-1000"].load_data
+    write_mnist(tmp_path, 120)
+    data, again = load(None, tmp_path), load(None, tmp_path)
+    assert np.bincount(data.training.labels).tolist() == [100] * 10
+    assert data.validation is None
+    np.testing.assert_array_equal(data.training.images, again.training.images)
+    assert len(np.unique(data.training.images, axis=0)) == 1000
+    write_mnist(tmp_path, 99)
+    with pytest.raises(UserError, match="100 images of each digit, got 99"):
+        load(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "model", "plain"),
+    [
+        ("distorted-mnist", "cnn", None),
+        ("distorted-mnist", "stn-cnn-tps", "cnn"),
+        ("distorted-mnist", "stn-dense", "dense"),
+        ("mnist-1000", "stn-cnn-stable", "cnn"),
+        ("mnist-1000", "stn-dense", None),
+    ],
+)
+def test_the_classifier_behind_a_transformer(experiment, model, plain):
+    assert EXPERIMENTS[experiment].plain(model) == plain
+
+
+def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(tmp_path, quiet_training):
+    unbroken, metrics = trained(tmp_path / "unbroken")
+    assert metrics["best_epoch"] == 3
+    assert metrics["validation_loss"] is None
+    broken = stopped(tmp_path / "broken")
+    assert broken.epochs_done == 2
+    assert not broken.best_model.exists()
+    assert next_step(broken, SETTINGS, resume=True, overwrite=False) == "resume"
+    trained(tmp_path / "broken")
+    losses = [[row["loss"] for row in run.read_history()] for run in (unbroken, broken)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 3
+    models = [keras.models.load_model(run.best_model) for run in (unbroken, broken)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(*(model.optimizer.variables for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_begun_with_monitoring_resumes_without(tmp_path, quiet_training):
+    pytest.importorskip("stn_keras.callbacks")
+    pytest.importorskip("tensorboard")
+    stopped(tmp_path, monitor=True)
+    run, _ = trained(tmp_path)
+    assert ["theta_scale" in row for row in run.read_history()] == [True, True, False]
+    assert (run.monitor / "epoch-002.png").exists()
+    assert any(run.tensorboard.rglob("*tfevents*"))
+
+
+def test_a_diverged_run_is_told(tmp_path, quiet_training):
+    images = np.zeros((20, 6, 6, 1))
+    data = replace(TINY_DATA, training=TrainingImages(images * np.nan, np.arange(20) % 2))
+    with pytest.raises(UserError, match="diverged"):
+        trained(tmp_path, data)
+
+
+def test_a_family_that_a_model_cannot_have_is_told():
+    settings = replace(SETTINGS, experiment="mnist-1000", model="stn-cnn-stable", transform="tps")
+    data = SimpleNamespace(image_shape=(28, 28, 1), num_classes=10)
+    with pytest.raises(UserError, match=r"^stn-cnn-stable-tps: .*constraints"):
+        training.build_model(EXPERIMENTS["mnist-1000"], settings, data)
+
+
+def test_history_takes_columns_as_they_come(tmp_path):
+    run = Run(tmp_path)
+    common = {"loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
+    first = WriteHistory(run, [])
+    first.on_epoch_end(0, dict(common))
+    resumed = WriteHistory(run, run.read_history())
+    resumed.on_epoch_end(1, {**common, "theta_scale": 0.9})
+    again = WriteHistory(run, run.read_history())
+    again.on_epoch_end(2, dict(common))
+    assert run.history.read_text().splitlines()[0] == "epoch,accuracy,loss,seconds,theta_scale"
+    rows = run.read_history()
+    assert [row.get("theta_scale") for row in rows] == [None, 0.9, None]
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    with pytest.raises(UserError, match="theta_scale"):
+        run.read_history(["theta_scale"])
+
+
+def test_runs_of_earlier_versions_are_read(tmp_path):
+    run = Run(tmp_path)
+    settings = {key: value for key, value in vars(SETTINGS).items() if key != "transform"}
+    run.config.write_text(json.dumps({"settings": settings, "environment": {}}))
+    assert run.settings() == SETTINGS
+    run.check_data({"seed": 7})
+
+
+def test_a_run_refuses_other_data(tmp_path):
+    run = Run(tmp_path)
+    run.start(SETTINGS, {}, {"seed": 1, "source": "mnist"})
+    run.check_data({"seed": 1, "source": "mnist"})
+    with pytest.raises(UserError, match="other data: seed differ"):
+        run.check_data({"seed": 2, "source": "mnist"})
+
+
+def dry_run(monkeypatch, capsys, *arguments):
+    """What train.py --dry-run prints."""
+    monkeypatch.setattr(sys, "argv", ["train.py", "tiny", *map(str, arguments), "--dry-run"])
+    train_command.main()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_dry_run_lists_what_would_be_done_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    arguments = ("--runs-dir", tmp_path, "--seeds", "0,1", "--transform", "affine", "--resume")
+    lines = dry_run(monkeypatch, capsys, *arguments)
+    assert [line.split(":")[0] for line in lines] == [
+        "train      tiny, seed 0",
+        "train      stn-tiny-affine, seed 0",
+        "train      tiny, seed 1",
+        "train      stn-tiny-affine, seed 1",
+    ]
+    assert lines[0].endswith("epochs 1 to 3, 40 images an epoch")
+    assert not list(tmp_path.iterdir())
+    for seed, finished in ((0, True), (1, False)):
+        settings = replace(SETTINGS, model="tiny", seed=seed)
+        run = run_of(tmp_path, settings)
+        run.start(settings, {})
+        if finished:
+            run.metrics.write_text("{}")
+    steps = [line.split()[0] for line in dry_run(monkeypatch, capsys, *arguments)]
+    assert steps == ["skip", "train", "resume", "train"]
+
+
+def test_monitoring_names_the_package_it_lacks(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
+    )
+    with pytest.raises(UserError, match="pip install tensorboard"):
+        train_command.check_monitor()
+
+
+def test_mcnemar_counts_the_pairs_that_differ():
+    right, plain_right = np.array([1, 1, 1, 0, 0], bool), np.array([1, 0, 0, 0, 1], bool)
+    assert mcnemar(right, plain_right) == {
+        "only_model_right": 2,
+        "only_plain_right": 1,
+        "p_value": 1.0,
+    }
+    assert mcnemar(right, right)["p_value"] == 1
+    # Ten of ten one way: 2 * 0.5^10.
+    assert mcnemar(np.ones(10, bool), np.zeros(10, bool))["p_value"] == pytest.approx(2**-9)
+
+
+def test_the_first_seed_that_both_models_have_is_compared():
+    labels = TINY_DATA.test["test"].labels
+    answers = {("tiny", 1): 1 - labels, ("tiny", 2): labels, ("stn-tiny-tps", 0): 1 - labels}
+    answers |= {("stn-tiny-tps", 1): labels, ("stn-tiny-tps", 2): 1 - labels}
+    results = [
+        SimpleNamespace(model=model, seed=seed, predicted={"test": predicted})
+        for (model, seed), predicted in answers.items()
+    ]
+    (compared,) = compare_with_plain(TINY, results, TINY_DATA)
+    assert (compared["model"], compared["plain"], compared["seed"]) == ("stn-tiny-tps", "tiny", 1)
+    assert (compared["only_model_right"], compared["only_plain_right"]) == (20, 0)
