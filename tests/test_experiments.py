@@ -84,11 +84,27 @@ def quiet_training(monkeypatch):
     )
 
 
-def trained(folder, data=TINY_DATA):
+def trained(folder, data=TINY_DATA, monitor=False):
     """A run of the tiny experiment, and its metrics."""
     run = run_of(folder, SETTINGS)
     run.start(SETTINGS, {"device": "none"}, data.parameters)
-    return run, training.train(TINY, run, SETTINGS, data)
+    return run, training.train(TINY, run, SETTINGS, data, monitor)
+
+
+def stopped(folder, monitor=False):
+    """A run of the tiny experiment that was stopped after the second of three epochs."""
+    save = SaveBestAndLast.on_epoch_end
+
+    def save_and_stop(self, epoch, logs=None):
+        save(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            trained(folder, monitor=monitor)
+    return run_of(folder, SETTINGS)
 
 
 def shown_in(epoch, data, batch_size=5):
@@ -174,24 +190,11 @@ def test_the_classifier_behind_a_transformer(experiment, model, plain):
     assert EXPERIMENTS[experiment].plain(model) == plain
 
 
-def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(
-    tmp_path, monkeypatch, quiet_training
-):
+def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(tmp_path, quiet_training):
     unbroken, metrics = trained(tmp_path / "unbroken")
     assert metrics["best_epoch"] == 3
     assert metrics["validation_loss"] is None
-    save = SaveBestAndLast.on_epoch_end
-
-    def save_and_stop(self, epoch, logs=None):
-        save(self, epoch, logs)
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            trained(tmp_path / "broken")
-    broken = run_of(tmp_path / "broken", SETTINGS)
+    broken = stopped(tmp_path / "broken")
     assert broken.epochs_done == 2
     assert not broken.best_model.exists()
     assert next_step(broken, SETTINGS, resume=True, overwrite=False) == "resume"
@@ -204,6 +207,16 @@ def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(
         np.testing.assert_array_equal(one, other)
     for one, other in zip(*(model.optimizer.variables for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_begun_with_monitoring_resumes_without(tmp_path, quiet_training):
+    pytest.importorskip("stn_keras.callbacks")
+    pytest.importorskip("tensorboard")
+    stopped(tmp_path, monitor=True)
+    run, _ = trained(tmp_path)
+    assert ["theta_scale" in row for row in run.read_history()] == [True, True, False]
+    assert (run.monitor / "epoch-002.png").exists()
+    assert any(run.tensorboard.rglob("*tfevents*"))
 
 
 def test_a_diverged_run_is_told(tmp_path, quiet_training):
