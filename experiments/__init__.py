@@ -3,6 +3,7 @@
 from experiments.base import Experiment
 from experiments.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
+from experiments.mnist import EXPERIMENT as MNIST
 from experiments.mnist_1000 import EXPERIMENT as MNIST_1000
 
 EXPERIMENTS = {
@@ -10,6 +11,7 @@ EXPERIMENTS = {
     for experiment in (
         DISTORTED_MNIST,
         DISTORTED_DIGITS,
+        MNIST,
         MNIST_1000,
     )
 }

@@ -101,8 +101,9 @@ def test_help_names_every_choice(script):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("train.py", "mnist"), "distorted-mnist"),
+        (("train.py", "cifar-100"), "distorted-mnist"),
         (("train.py", DIGITS, "--models", "resnet"), "cnn, stn-cnn, got resnet"),
+        (("train.py", DIGITS, "--schedule", "published"), "--schedule from best, got published"),
         (("train.py", DIGITS, "--epochs", "0"), "--epochs of at least 1, got 0"),
         (("train.py", DIGITS, "--epochs", "many"), "many"),
         (("train.py", DIGITS, "--batch-size", "-3"), "--batch-size of at least 1, got -3"),
@@ -113,7 +114,7 @@ def test_help_names_every_choice(script):
         (("train.py", DIGITS, "--precision", "int8"), "float32"),
         (("train.py", DIGITS, "--resume", "--overwrite"), "not allowed"),
         (("train.py", DIGITS, "--runs-dir", "/proc/nowhere"), "/proc/nowhere"),
-        (("evaluate.py", "mnist"), "distorted-mnist"),
+        (("evaluate.py", "cifar-100"), "distorted-mnist"),
         (("evaluate.py", DIGITS, "--runs-dir", "absent"), "python train.py distorted-digits"),
         (("-m", "data_prep", "mnist", "--out", "x.npz"), "distorted-mnist"),
         (("-m", "data_prep", DIGITS), "--out"),

@@ -13,10 +13,11 @@ import pytest
 import train as train_command
 from data_prep.errors import UserError
 from experiments import EXPERIMENTS, training
-from experiments.base import Experiment
+from experiments.base import Experiment, Schedule
 from experiments.batches import ShuffledBatches
 from experiments.callbacks import SaveBestAndLast, WriteHistory
 from experiments.data import Data, LabelledImages, TrainingImages
+from experiments.evaluation import RunResult
 from experiments.runs import Run, Settings, next_step, run_of
 from experiments.significance import compare_with_plain, mcnemar
 from stn_keras import SpatialTransformer
@@ -52,11 +53,19 @@ TINY = Experiment(
     models=("tiny", "stn-tiny"),
     build_model=build_tiny,
     load_data=lambda folder, data_dir=None: TINY_DATA,
-    epochs=3,
-    batch_size=10,
-    learning_rate=1e-2,
-    weight_decay=0.1,
-    localization_rates={"stn-tiny": 0.1},
+    schedules={
+        "published": Schedule(7, 5, "SGD", 0.1, "constant", {"momentum": 0.9}),
+        "best": Schedule(
+            epochs=3,
+            batch_size=10,
+            optimizer="AdamW",
+            learning_rate=1e-2,
+            decay="cosine",
+            optimizer_arguments={"weight_decay": 0.1},
+            localization_rates={"stn-tiny": 0.1},
+        ),
+    },
+    published={"stn-tiny": {"test": 75.0}},
 )
 TINY_DATA = Data(
     training=TrainingImages(*tiny_images(40)),
@@ -155,6 +164,19 @@ def test_mnist_1000_is_balanced_and_the_same_for_all(tmp_path):
         load(None, tmp_path)
 
 
+def test_mnist_holds_out_training_images_and_no_others(tmp_path):
+    load = EXPERIMENTS["mnist"].load_data
+    write_mnist(tmp_path, 510)
+    data, again = load(None, tmp_path), load(None, tmp_path)
+    assert (data.training.per_epoch, len(data.validation.labels)) == (100, 5000)
+    together = np.concatenate([data.training.images, data.validation.images])
+    assert len(np.unique(together, axis=0)) == 5100
+    np.testing.assert_array_equal(data.validation.images, again.validation.images)
+    write_mnist(tmp_path, 500)
+    with pytest.raises(UserError, match="more than 5000 training images, got 5000"):
+        load(None, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("experiment", "model", "plain"),
     [
@@ -231,7 +253,8 @@ def test_history_takes_columns_as_they_come(tmp_path):
 
 def test_runs_of_earlier_versions_are_read(tmp_path):
     run = Run(tmp_path)
-    settings = {key: value for key, value in vars(SETTINGS).items() if key != "transform"}
+    later = ("transform", "schedule")
+    settings = {key: value for key, value in vars(SETTINGS).items() if key not in later}
     run.config.write_text(json.dumps({"settings": settings, "environment": {}}))
     assert run.settings() == SETTINGS
     run.check_data({"seed": 7})
@@ -297,11 +320,16 @@ def test_mcnemar_counts_the_pairs_that_differ():
 
 def test_the_first_seed_that_both_models_have_is_compared():
     labels = TINY_DATA.test["test"].labels
-    answers = {("tiny", 1): 1 - labels, ("tiny", 2): labels, ("stn-tiny-tps", 0): 1 - labels}
-    answers |= {("stn-tiny-tps", 1): labels, ("stn-tiny-tps", 2): 1 - labels}
+    plain, moved = replace(SETTINGS, model="tiny"), replace(SETTINGS, transform="tps")
     results = [
-        SimpleNamespace(model=model, seed=seed, predicted={"test": predicted})
-        for (model, seed), predicted in answers.items()
+        RunResult(Run(None), replace(settings, seed=seed), 0, predicted={"test": predicted})
+        for settings, seed, predicted in (
+            (plain, 1, 1 - labels),
+            (plain, 2, labels),
+            (moved, 0, 1 - labels),
+            (moved, 1, labels),
+            (moved, 2, 1 - labels),
+        )
     ]
     (compared,) = compare_with_plain(TINY, results, TINY_DATA)
     assert (compared["model"], compared["plain"], compared["seed"]) == ("stn-tiny-tps", "tiny", 1)
