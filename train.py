@@ -7,7 +7,7 @@ from data_prep.errors import UserError, run_command
 from data_prep.files import writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS, environment
-from experiments.base import has_transformer
+from experiments.base import DEFAULT_SCHEDULE, has_transformer
 from experiments.command_line import experiment_parser
 from experiments.data import DATA_SEED
 from experiments.runs import Settings, next_step, run_of
@@ -24,8 +24,16 @@ def parse_arguments():
     parser.add_argument(
         "--models", nargs="+", metavar="MODEL", help="default: all of the experiment's"
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="default: the experiment's")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="default: the experiment's")
+    parser.add_argument(
+        "--schedule",
+        default=DEFAULT_SCHEDULE,
+        metavar="NAME",
+        help="best: ours; published: the publication's; quick: minutes on two cores; where the "
+        "experiment has it. Models by another schedule than best are then called MODEL-NAME "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: the schedule's")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="default: the schedule's")
     parser.add_argument(
         "--seeds", type=integers, default=(0,), metavar="N,N", help="such as 0,1,2 (default: 0)"
     )
@@ -68,8 +76,12 @@ def settings_of(arguments, experiment):
     for model in models:
         if model not in experiment.models:
             raise UserError(f"expected --models from {', '.join(experiment.models)}, got {model}")
-    epochs = experiment.epochs if arguments.epochs is None else arguments.epochs
-    batch_size = experiment.batch_size if arguments.batch_size is None else arguments.batch_size
+    if arguments.schedule not in experiment.schedules:
+        names = ", ".join(experiment.schedules)
+        raise UserError(f"expected --schedule from {names}, got {arguments.schedule}")
+    schedule = experiment.schedules[arguments.schedule]
+    epochs = schedule.epochs if arguments.epochs is None else arguments.epochs
+    batch_size = schedule.batch_size if arguments.batch_size is None else arguments.batch_size
     for name, value, least, most in (
         ("epochs", epochs, 1, None),
         ("batch-size", batch_size, 1, None),
@@ -89,6 +101,7 @@ def settings_of(arguments, experiment):
             arguments.precision,
             DATA_SEED,
             arguments.transform if has_transformer(model) else None,
+            arguments.schedule,
         )
         for seed in arguments.seeds
         for model in dict.fromkeys(models)

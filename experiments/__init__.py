@@ -4,6 +4,7 @@ from experiments.base import Experiment
 from experiments.cluttered_mnist import EXPERIMENT as CLUTTERED_MNIST
 from experiments.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
+from experiments.mnist import EXPERIMENT as MNIST
 from experiments.mnist_1000 import EXPERIMENT as MNIST_1000
 
 EXPERIMENTS = {
@@ -11,6 +12,7 @@ EXPERIMENTS = {
     for experiment in (
         DISTORTED_MNIST,
         DISTORTED_DIGITS,
+        MNIST,
         MNIST_1000,
         CLUTTERED_MNIST,
     )

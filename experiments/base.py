@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 WITH_TRANSFORMER = "stn-"
+DEFAULT_SCHEDULE = "best"
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,35 @@ class JitterRanges:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """How an experiment's models are trained.
+
+    Attributes:
+        epochs: number of epochs.
+        batch_size: images a batch.
+        optimizer: name of a Keras optimizer, such as "AdamW".
+        learning_rate: the optimizer's at the start.
+        decay: what becomes of the learning rate: "constant", or "cosine" to zero at the end.
+        optimizer_arguments: the optimizer's other arguments.
+        augment: image shape (H, W, C) -> function (images, rng) -> images that each training batch
+            goes through, such as `JitterRanges`; None: images stay as they are.
+        localization_rates: model -> factor of the learning rate of its localization network; see
+            `stn_keras.optimizers.with_localization_rate`.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    decay: str
+    optimizer_arguments: dict = field(default_factory=dict)
+    augment: Callable | None = None
+    localization_rates: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Experiment:
-    """A published comparison: data, models, schedule and the figures to compare with.
+    """A published comparison: data, models, schedules and the figures to compare with.
 
     Attributes:
         name: name on the command line.
@@ -41,16 +69,10 @@ class Experiment:
             when called, so that command lines answer at once.
         load_data: (experiment's folder, folder of sources or None) -> `experiments.data.Data`. May
             keep in the first what takes long to make.
+        schedules: name -> `Schedule`, in the order of the table: "best" is ours and the default,
+            "published" the publication's, "quick" takes minutes on two cores.
         images_per_epoch: the same arguments -> images of an epoch, where making the data takes
             long; None: they are loaded.
-        epochs: default number of epochs.
-        batch_size: default batch size.
-        learning_rate: AdamW's at the start; it decays to zero along a cosine.
-        weight_decay: AdamW's, multiplied with the learning rate at each step.
-        augment: image shape (H, W, C) -> function (images, rng) -> images that each training batch
-            goes through, such as `JitterRanges`; None: images stay as they are.
-        localization_rates: model -> factor of the learning rate of its localization network; see
-            `stn_keras.optimizers.with_localization_rate`.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
     """
@@ -60,13 +82,8 @@ class Experiment:
     models: tuple[str, ...]
     build_model: Callable
     load_data: Callable
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
+    schedules: dict[str, Schedule]
     images_per_epoch: Callable | None = None
-    augment: Callable | None = None
-    localization_rates: dict[str, float] = field(default_factory=dict)
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str = ""
 

@@ -54,7 +54,8 @@ class SaveBestAndLast(keras.callbacks.Callback):
 
     The model kept is that of the lowest validation loss; without validation, of the last epoch.
     Keras's BackupAndRestore keeps weights and epoch number in two files, so a kill between them
-    repeats an epoch on newer weights. Here both are one file.
+    repeats an epoch on newer weights. Here both are one file, and in it the states of dropout's
+    random numbers, which Keras does not save.
 
     Args:
         run: `experiments.runs.Run`.
@@ -74,6 +75,8 @@ class SaveBestAndLast(keras.callbacks.Callback):
             self.model.save_weights(partial)
             with h5py.File(partial, "r+") as file:
                 file.attrs["epochs"] = epoch + 1
+                states = [keras.ops.convert_to_numpy(state) for state in random_states(self.model)]
+                file.attrs["random_states"] = states
 
     def _is_kept(self, epoch, logs):
         if VALIDATION_LOSS not in logs:
@@ -82,6 +85,11 @@ class SaveBestAndLast(keras.callbacks.Callback):
         if better:
             self.best = logs[VALIDATION_LOSS]
         return better
+
+
+def random_states(model):
+    """Variables that dropout and the like draw their random numbers from."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
 def monitors(run, model, data):

@@ -1,10 +1,12 @@
 """Cluttered MNIST, 40x40: digits among scraps of others, from a file with a validation part."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from data_prep.clutter import add_scraps
 from data_prep.sources import load_source
-from experiments.base import Experiment, JitterRanges
+from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import Data, LabelledImages, TrainingImages
 
 SOURCE = "cluttered-mnist-40x40"
@@ -102,17 +104,23 @@ def localization(input_shape):
     )
 
 
+BEST = Schedule(
+    epochs=60,
+    batch_size=64,
+    optimizer="AdamW",
+    learning_rate=2e-3,
+    decay="cosine",
+    optimizer_arguments={"weight_decay": 0.1},
+    augment=augment,
+)
+
 EXPERIMENT = Experiment(
     name="cluttered-mnist",
     title="Cluttered MNIST, 40x40",
     models=("cnn", "stn-cnn"),
     build_model=build_model,
     load_data=load_data,
-    epochs=60,
-    batch_size=64,
-    learning_rate=2e-3,
-    weight_decay=0.1,
-    augment=augment,
+    schedules={"best": BEST, "quick": replace(BEST, epochs=12)},
     published={"cnn": {"test": 92.1}, "stn-cnn": {"test": 97.6}},
     source="AlexHex7's Spatial-Transformer-Networks_pytorch, the best of its last epochs",
 )

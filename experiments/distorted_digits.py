@@ -1,6 +1,6 @@
 """The same comparison on scikit-learn's embedded digits: no download, minutes on two cores."""
 
-from experiments.base import Experiment, JitterRanges
+from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.distorted import DistortedData
 from experiments.distorted_mnist import build_model
 
@@ -13,9 +13,15 @@ EXPERIMENT = Experiment(
     build_model=build_model,
     load_data=DATA.load,
     images_per_epoch=DATA.images_per_epoch,
-    epochs=60,
-    batch_size=64,
-    learning_rate=2e-3,
-    weight_decay=0.1,
-    augment=JitterRanges(rotation=10, scale=0.1, shift=0.1),
+    schedules={
+        "best": Schedule(
+            epochs=60,
+            batch_size=64,
+            optimizer="AdamW",
+            learning_rate=2e-3,
+            decay="cosine",
+            optimizer_arguments={"weight_decay": 0.1},
+            augment=JitterRanges(rotation=10, scale=0.1, shift=0.1),
+        )
+    },
 )

@@ -1,6 +1,8 @@
 """MNIST mixed with its distorted copies: the "Hands-on" Keras post's comparison."""
 
-from experiments.base import Experiment, JitterRanges
+from dataclasses import replace
+
+from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.distorted import DistortedData
 
 DATA = DistortedData("distorted-mnist", copies=5, validation=5000)
@@ -21,6 +23,16 @@ def build_model(name, input_shape, num_classes, transform=None):
     )
 
 
+BEST = Schedule(
+    epochs=36,
+    batch_size=128,
+    optimizer="AdamW",
+    learning_rate=2e-3,
+    decay="cosine",
+    optimizer_arguments={"weight_decay": 0.1},
+    augment=JitterRanges(rotation=15, scale=0.15, shift=0.15),
+)
+
 EXPERIMENT = Experiment(
     name="distorted-mnist",
     title="MNIST mixed with its distorted copies",
@@ -28,11 +40,7 @@ EXPERIMENT = Experiment(
     build_model=build_model,
     load_data=DATA.load,
     images_per_epoch=DATA.images_per_epoch,
-    epochs=36,
-    batch_size=128,
-    learning_rate=2e-3,
-    weight_decay=0.1,
-    augment=JitterRanges(rotation=15, scale=0.15, shift=0.15),
+    schedules={"best": BEST, "quick": replace(BEST, epochs=4)},
     published={
         "dense": {"original": 97.67, "distorted": 83.88},
         "cnn": {"original": 98.72, "distorted": 93.67},

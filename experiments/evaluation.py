@@ -10,7 +10,7 @@ import numpy as np
 from data_prep.distortions import apply_family
 from data_prep.errors import UserError, one_line
 from experiments.data import DATA_SEED, as_input
-from experiments.runs import Run, history_columns, read_json
+from experiments.runs import Run, Settings, history_columns, read_json
 
 BATCH_SIZE = 500
 SWEEP_IMAGES = 1000
@@ -31,8 +31,7 @@ class RunResult:
 
     Attributes:
         run: the run's folder.
-        model: name of the model.
-        seed: seed of the run.
+        settings: the run's settings.
         parameters: number of weights.
         accuracy: test set -> share of right answers.
         sweeps: axis label -> accuracy at each of its values.
@@ -45,8 +44,7 @@ class RunResult:
     """
 
     run: Run
-    model: str
-    seed: int
+    settings: Settings
     parameters: int
     accuracy: dict = field(default_factory=dict)
     sweeps: dict = field(default_factory=dict)
@@ -55,6 +53,16 @@ class RunResult:
     training_seconds: float = 0.0
     history: list = field(default_factory=list)
     theta_deviation: float | None = None
+
+    @property
+    def model(self):
+        """What tables and pictures call the model."""
+        return self.settings.name
+
+    @property
+    def seed(self):
+        """The run's seed."""
+        return self.settings.seed
 
 
 def find_runs(runs_dir, experiment):
@@ -71,10 +79,10 @@ def find_runs(runs_dir, experiment):
     for config in Path(runs_dir, experiment.name).glob("*/seed-*/config.json"):
         run = Run(config.parent)
         settings = run.settings()
-        if settings.experiment != experiment.name or settings.model not in experiment.models:
+        if not _belongs(settings, experiment):
             raise UserError(
                 f"expected a run of {experiment.name} in {run.folder}, "
-                f"got {settings.experiment}, {settings.model}"
+                f"got {settings.experiment}, {settings.model}, schedule {settings.schedule}"
             )
         if run.finished:
             found.append((run, settings))
@@ -89,8 +97,21 @@ def find_runs(runs_dir, experiment):
     return sorted(found, key=lambda item: _place(experiment, item[1]))
 
 
+def _belongs(settings, experiment):
+    return (
+        settings.experiment == experiment.name
+        and settings.model in experiment.models
+        and settings.schedule in experiment.schedules
+    )
+
+
 def _place(experiment, settings):
-    return experiment.models.index(settings.model), settings.transform or "", settings.seed
+    return (
+        experiment.models.index(settings.model),
+        settings.transform or "",
+        list(experiment.schedules).index(settings.schedule),
+        settings.seed,
+    )
 
 
 def _check_comparable(found):
@@ -148,7 +169,7 @@ def evaluate_run(run, settings, data, sweeps):
     """
     run.check_data(data.parameters)
     model = load_run_model(run, data.image_shape)
-    result = RunResult(run, settings.name, settings.seed, model.count_params())
+    result = RunResult(run, settings, model.count_params())
     images = {name: as_input(part.images) for name, part in data.test.items()}
     result.predicted = {name: _predict(model, images[name]) for name in images}
     right = {name: result.predicted[name] == part.labels for name, part in data.test.items()}

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_prep.errors import UserError
 from data_prep.sources import load_source
-from experiments.base import Experiment
+from experiments.base import Experiment, Schedule
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
 PER_CLASS = 100
@@ -69,11 +69,17 @@ EXPERIMENT = Experiment(
     models=("cnn", "stn-cnn", "stn-cnn-stable"),
     build_model=build_model,
     load_data=load_data,
-    epochs=60,
-    batch_size=50,
-    learning_rate=2e-3,
-    weight_decay=0.1,
-    localization_rates={"stn-cnn-stable": 0.1},
+    schedules={
+        "best": Schedule(
+            epochs=60,
+            batch_size=50,
+            optimizer="AdamW",
+            learning_rate=2e-3,
+            decay="cosine",
+            optimizer_arguments={"weight_decay": 0.1},
+            localization_rates={"stn-cnn-stable": 0.1},
+        )
+    },
     published={
         "cnn": {"test": 96.2},
         "stn-cnn": {"test": 93.4},

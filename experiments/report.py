@@ -1,11 +1,13 @@
 """What the runs achieved, as a table, as JSON and as report.md."""
 
 from dataclasses import asdict
+from itertools import groupby
 
 import numpy as np
 
 from data_prep.files import atomic_path, write_json
 from experiments import environment
+from experiments.base import DEFAULT_SCHEDULE
 from experiments.evaluation import SWEEPS, training_environment
 from experiments.runs import read_json
 from experiments.significance import compare_with_plain
@@ -36,23 +38,25 @@ def table(summary):
     """The comparison as a Markdown table, in percent."""
     sets = list(summary["test_images"])
     rows = [["model", "parameters", *sets, "images/s", "training"]]
-    for model in summary["models"]:
-        measured = [_percent(model["accuracy"].get(name)) for name in sets]
-        rows.append(
-            [
-                f"**{model['model']}**",
-                f"{model['parameters']:,}",
-                *measured,
-                f"{model['images_per_second']:,.0f}",
-                f"{model['training_seconds'] / 60:.1f} min",
-            ]
-        )
-        if model["published"]:
-            published = [model["published"].get(name) for name in sets]
+    for _, models in groupby(summary["models"], key=lambda model: model["network"]):
+        schedules = list(models)
+        rows += [_measured_row(model, sets) for model in schedules]
+        if schedules[0]["published"]:
+            published = [schedules[0]["published"].get(name) for name in sets]
             rows.append(
                 ["published", "", *("" if p is None else f"{p:g}" for p in published), "", ""]
             )
     return markdown_table(rows)
+
+
+def _measured_row(model, sets):
+    return [
+        f"**{model['model']}**",
+        f"{model['parameters']:,}",
+        *(_percent(model["accuracy"].get(name)) for name in sets),
+        f"{model['images_per_second']:,.0f}",
+        f"{model['training_seconds'] / 60:.1f} min",
+    ]
 
 
 def write(summary, pictures, folder):
@@ -65,9 +69,11 @@ def write(summary, pictures, folder):
 def _summarize_model(name, results, experiment):
     sets = results[0].accuracy
     accuracy = {key: _mean_and_error([result.accuracy[key] for result in results]) for key in sets}
-    published = experiment.published.get(name, {})
+    network = results[0].settings.network
+    published = experiment.published.get(network, {})
     return {
         "model": name,
+        "network": network,
         "parameters": results[0].parameters,
         "accuracy": accuracy,
         "published": published,
@@ -85,7 +91,7 @@ def _summarize_model(name, results, experiment):
             {
                 "seed": result.seed,
                 "accuracy": result.accuracy,
-                "settings": asdict(result.run.settings()),
+                "settings": asdict(result.settings),
                 "best_epoch": read_json(result.run.metrics, "best_epoch"),
                 "environment": training_environment(result.run),
             }
@@ -147,19 +153,24 @@ def _paired_tests(summary):
 
 
 def _commands(summary):
-    """The command lines that train these models, defaults included; one for each transform."""
-    by_transform = {}
+    """The command lines that train these models, defaults included; one for each schedule and
+    transform.
+    """
+    by_options = {}
     for model in summary["models"]:
         for run in model["runs"]:
-            by_transform.setdefault(run["settings"]["transform"], []).append(run["settings"])
+            settings = run["settings"]
+            key = settings["schedule"], settings["transform"]
+            by_options.setdefault(key, []).append(settings)
     return [
-        f"    python train.py {summary['experiment']} {_options(transform, runs)}"
-        for transform, runs in by_transform.items()
+        f"    python train.py {summary['experiment']} {_options(schedule, transform, runs)}"
+        for (schedule, transform), runs in by_options.items()
     ]
 
 
-def _options(transform, runs):
-    options = [
+def _options(schedule, transform, runs):
+    options = [] if schedule == DEFAULT_SCHEDULE else [f"--schedule {schedule}"]
+    options += [
         f"--{key.replace('_', '-')} {value}"
         for key in ("epochs", "batch_size", "precision")
         for value in sorted({run[key] for run in runs})
@@ -195,7 +206,7 @@ def _markdown(summary, pictures):
         + ".",
         "",
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
-        *(_differences(summary) if published else ()),
+        *(_differences(summary) if any(m["published"] for m in summary["models"]) else ()),
         *(_paired_tests(summary) if summary["paired_tests"] else ()),
         "## How it was made",
         "",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data_prep.errors import UserError
 from data_prep.files import writable_folder, write_json
+from experiments.base import DEFAULT_SCHEDULE
 
 HISTORY = ("epoch", "loss", "accuracy", "seconds")
 VALIDATED_HISTORY = (*HISTORY, "val_loss", "val_accuracy")
@@ -18,7 +19,8 @@ _REQUIRED = object()
 class Settings:
     """Everything that decides the outcome of a run.
 
-    `transform` is the family of the model's transformer; None is the model's own.
+    `transform` is the family of the model's transformer; None is the model's own. `schedule` names
+    one of the experiment's, whose epochs and batch size may be others here.
     """
 
     experiment: str
@@ -29,11 +31,19 @@ class Settings:
     precision: str
     data_seed: int
     transform: str | None = None
+    schedule: str = DEFAULT_SCHEDULE
+
+    @property
+    def network(self):
+        """Model and family: "stn-cnn", or "stn-cnn-tps" with that family."""
+        return f"{self.model}-{self.transform}" if self.transform else self.model
 
     @property
     def name(self):
-        """What folder and tables call the model: "stn-cnn", or "stn-cnn-tps" with that family."""
-        return f"{self.model}-{self.transform}" if self.transform else self.model
+        """What folder and tables call it: "stn-cnn", or "stn-cnn-published" by that schedule."""
+        if self.schedule == DEFAULT_SCHEDULE:
+            return self.network
+        return f"{self.network}-{self.schedule}"
 
 
 @dataclass(frozen=True)

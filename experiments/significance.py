@@ -1,11 +1,15 @@
 """Whether two models differ by more than chance on the same test images."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.stats import binomtest
 
 
 def compare_with_plain(experiment, results, data):
     """Every model with a transformer against its plain classifier, on every whole test set.
+
+    Both are trained by the same schedule.
 
     Runs of one seed are compared, the first that both have: pooled over seeds the same images would
     count several times, as if they were others.
@@ -20,8 +24,8 @@ def compare_with_plain(experiment, results, data):
     """
     runs = {(result.model, result.seed): result for result in results}
     comparisons = []
-    for name in dict.fromkeys(result.model for result in results):
-        plain = experiment.plain(name)
+    for name, settings in {result.model: result.settings for result in results}.items():
+        plain = _plain(experiment, settings)
         both = [seed for model, seed in runs if model == name and (plain, seed) in runs]
         if not both:
             continue
@@ -38,6 +42,12 @@ def compare_with_plain(experiment, results, data):
                 }
             )
     return comparisons
+
+
+def _plain(experiment, settings):
+    """What tables call the classifier behind the transformer, trained by the same schedule."""
+    model = experiment.plain(settings.model)
+    return model and replace(settings, model=model, transform=None).name
 
 
 def mcnemar(right, plain_right):

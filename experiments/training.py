@@ -2,6 +2,7 @@
 
 import sys
 
+import h5py
 import keras
 import numpy as np
 
@@ -15,10 +16,17 @@ from experiments.callbacks import (
     SaveBestAndLast,
     WriteHistory,
     monitors,
+    random_states,
 )
 from experiments.data import as_input
 from experiments.runs import history_columns
 from stn_keras.optimizers import with_localization_rate
+
+# name -> (learning rate at the start, all steps) -> what a Keras optimizer takes as its rate
+DECAYS = {
+    "constant": lambda rate, total_steps: rate,
+    "cosine": keras.optimizers.schedules.CosineDecay,
+}
 
 
 def train(experiment, run, settings, data, monitor=False):
@@ -38,7 +46,8 @@ def train(experiment, run, settings, data, monitor=False):
         UserError: the state to resume from is damaged, or the loss was not finite.
     """
     make_reproducible(settings)
-    augment = experiment.augment and experiment.augment(data.training.images.shape[1:])
+    schedule = experiment.schedules[settings.schedule]
+    augment = schedule.augment and schedule.augment(data.training.images.shape[1:])
     batches = ShuffledBatches(data.training, settings.batch_size, settings.seed, augment=augment)
     steps_per_epoch = batches.steps_per_epoch
     model = compile_model(experiment, settings, data, steps_per_epoch * settings.epochs)
@@ -96,10 +105,12 @@ def build_model(experiment, settings, data):
 def compile_model(experiment, settings, data, total_steps):
     """The model of the run, ready to train for `total_steps`."""
     model = build_model(experiment, settings, data)
-    rate = keras.optimizers.schedules.CosineDecay(experiment.learning_rate, total_steps)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=experiment.weight_decay)
-    if settings.model in experiment.localization_rates:
-        slower = experiment.localization_rates[settings.model]
+    schedule = experiment.schedules[settings.schedule]
+    rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
+    make_optimizer = getattr(keras.optimizers, schedule.optimizer)
+    optimizer = make_optimizer(rate, **schedule.optimizer_arguments)
+    if settings.model in schedule.localization_rates:
+        slower = schedule.localization_rates[settings.model]
         optimizer = with_localization_rate(optimizer, model, slower)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
@@ -116,6 +127,10 @@ def _restore(model, run):
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(run.last_state)
+        with h5py.File(run.last_state) as file:
+            saved = file.attrs.get("random_states", ())
+        for state, value in zip(random_states(model), saved, strict=True):
+            state.assign(value)
     except Exception as error:  # h5py and Keras each have their own
         raise UserError(
             f"expected the state of this run in {run.last_state} ({one_line(error)})"

@@ -13,11 +13,12 @@ import pytest
 import train as train_command
 from data_prep.errors import UserError
 from experiments import EXPERIMENTS, training
-from experiments.base import Experiment
+from experiments.base import Experiment, Schedule
 from experiments.batches import ShuffledBatches
 from experiments.callbacks import SaveBestAndLast, WriteHistory
 from experiments.cluttered_mnist import augment
 from experiments.data import Data, LabelledImages, TrainingImages, as_input
+from experiments.evaluation import RunResult
 from experiments.runs import Run, Settings, next_step, run_of
 from experiments.significance import compare_with_plain, mcnemar
 from stn_keras import SpatialTransformer
@@ -34,13 +35,14 @@ def tiny_images(count, seed=0):
 
 
 def build_tiny(name, input_shape, num_classes, transform=None):
-    """A linear classifier behind a transformer."""
+    """A linear classifier with dropout behind a transformer."""
     layers = keras.layers
     return keras.Sequential(
         [
             keras.Input(input_shape),
             SpatialTransformer(layers.Flatten(), transform or "translation"),
             layers.Flatten(),
+            layers.Dropout(0.5),
             layers.Dense(num_classes, activation="softmax"),
         ]
     )
@@ -52,11 +54,19 @@ TINY = Experiment(
     models=("tiny", "stn-tiny"),
     build_model=build_tiny,
     load_data=lambda folder, data_dir=None: TINY_DATA,
-    epochs=3,
-    batch_size=10,
-    learning_rate=1e-2,
-    weight_decay=0.1,
-    localization_rates={"stn-tiny": 0.1},
+    schedules={
+        "published": Schedule(7, 5, "SGD", 0.1, "constant", {"momentum": 0.9}),
+        "best": Schedule(
+            epochs=3,
+            batch_size=10,
+            optimizer="AdamW",
+            learning_rate=1e-2,
+            decay="cosine",
+            optimizer_arguments={"weight_decay": 0.1},
+            localization_rates={"stn-tiny": 0.1},
+        ),
+    },
+    published={"stn-tiny": {"test": 75.0}},
 )
 TINY_DATA = Data(
     training=TrainingImages(*tiny_images(40)),
@@ -76,11 +86,27 @@ def quiet_training(monkeypatch):
     )
 
 
-def trained(folder, data=TINY_DATA):
+def trained(folder, data=TINY_DATA, monitor=False):
     """A run of the tiny experiment, and its metrics."""
     run = run_of(folder, SETTINGS)
     run.start(SETTINGS, {"device": "none"}, data.parameters)
-    return run, training.train(TINY, run, SETTINGS, data)
+    return run, training.train(TINY, run, SETTINGS, data, monitor)
+
+
+def stopped(folder, monitor=False):
+    """A run of the tiny experiment that was stopped after the second of three epochs."""
+    save = SaveBestAndLast.on_epoch_end
+
+    def save_and_stop(self, epoch, logs=None):
+        save(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            trained(folder, monitor=monitor)
+    return run_of(folder, SETTINGS)
 
 
 def shown_in(epoch, data, batch_size=5):
@@ -136,6 +162,19 @@ def test_mnist_1000_is_balanced_and_the_same_for_all(tmp_path):
     assert len(np.unique(data.training.images, axis=0)) == 1000
     write_mnist(tmp_path, 99)
     with pytest.raises(UserError, match="100 images of each digit, got 99"):
+        load(None, tmp_path)
+
+
+def test_mnist_holds_out_training_images_and_no_others(tmp_path):
+    load = EXPERIMENTS["mnist"].load_data
+    write_mnist(tmp_path, 510)
+    data, again = load(None, tmp_path), load(None, tmp_path)
+    assert (data.training.per_epoch, len(data.validation.labels)) == (100, 5000)
+    together = np.concatenate([data.training.images, data.validation.images])
+    assert len(np.unique(together, axis=0)) == 5100
+    np.testing.assert_array_equal(data.validation.images, again.validation.images)
+    write_mnist(tmp_path, 500)
+    with pytest.raises(UserError, match="more than 5000 training images, got 5000"):
         load(None, tmp_path)
 
 
@@ -197,24 +236,11 @@ def test_the_classifier_behind_a_transformer(experiment, model, plain):
     assert EXPERIMENTS[experiment].plain(model) == plain
 
 
-def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(
-    tmp_path, monkeypatch, quiet_training
-):
+def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(tmp_path, quiet_training):
     unbroken, metrics = trained(tmp_path / "unbroken")
     assert metrics["best_epoch"] == 3
     assert metrics["validation_loss"] is None
-    save = SaveBestAndLast.on_epoch_end
-
-    def save_and_stop(self, epoch, logs=None):
-        save(self, epoch, logs)
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            trained(tmp_path / "broken")
-    broken = run_of(tmp_path / "broken", SETTINGS)
+    broken = stopped(tmp_path / "broken")
     assert broken.epochs_done == 2
     assert not broken.best_model.exists()
     assert next_step(broken, SETTINGS, resume=True, overwrite=False) == "resume"
@@ -227,6 +253,16 @@ def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(
         np.testing.assert_array_equal(one, other)
     for one, other in zip(*(model.optimizer.variables for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_begun_with_monitoring_resumes_without(tmp_path, quiet_training):
+    pytest.importorskip("stn_keras.callbacks")
+    pytest.importorskip("tensorboard")
+    stopped(tmp_path, monitor=True)
+    run, _ = trained(tmp_path)
+    assert ["theta_scale" in row for row in run.read_history()] == [True, True, False]
+    assert (run.monitor / "epoch-002.png").exists()
+    assert any(run.tensorboard.rglob("*tfevents*"))
 
 
 def test_a_diverged_run_is_told(tmp_path, quiet_training):
@@ -262,7 +298,8 @@ def test_history_takes_columns_as_they_come(tmp_path):
 
 def test_runs_of_earlier_versions_are_read(tmp_path):
     run = Run(tmp_path)
-    settings = {key: value for key, value in vars(SETTINGS).items() if key != "transform"}
+    later = ("transform", "schedule")
+    settings = {key: value for key, value in vars(SETTINGS).items() if key not in later}
     run.config.write_text(json.dumps({"settings": settings, "environment": {}}))
     assert run.settings() == SETTINGS
     run.check_data({"seed": 7})
@@ -328,11 +365,16 @@ def test_mcnemar_counts_the_pairs_that_differ():
 
 def test_the_first_seed_that_both_models_have_is_compared():
     labels = TINY_DATA.test["test"].labels
-    answers = {("tiny", 1): 1 - labels, ("tiny", 2): labels, ("stn-tiny-tps", 0): 1 - labels}
-    answers |= {("stn-tiny-tps", 1): labels, ("stn-tiny-tps", 2): 1 - labels}
+    plain, moved = replace(SETTINGS, model="tiny"), replace(SETTINGS, transform="tps")
     results = [
-        SimpleNamespace(model=model, seed=seed, predicted={"test": predicted})
-        for (model, seed), predicted in answers.items()
+        RunResult(Run(None), replace(settings, seed=seed), 0, predicted={"test": predicted})
+        for settings, seed, predicted in (
+            (plain, 1, 1 - labels),
+            (plain, 2, labels),
+            (moved, 0, 1 - labels),
+            (moved, 1, labels),
+            (moved, 2, 1 - labels),
+        )
     ]
     (compared,) = compare_with_plain(TINY, results, TINY_DATA)
     assert (compared["model"], compared["plain"], compared["seed"]) == ("stn-tiny-tps", "tiny", 1)

@@ -1,0 +1,68 @@
+"""The networks of PyTorch's tutorial on spatial transformers.
+
+Each takes images (H, W, C) in [0, 1] and normalises them itself.
+"""
+
+import keras
+from keras import layers
+
+MEAN, STANDARD_DEVIATION = 0.1307, 0.3081
+
+
+def tutorial_cnn(input_shape=(28, 28, 1), num_classes=10):
+    """The tutorial's classifier: 10 and 20 filters of 5x5, dense 50; half of the maps and units
+    dropped.
+
+    Example:
+        >>> tutorial_cnn().count_params()
+        21840
+    """
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            _normalization(),
+            layers.Conv2D(10, 5),
+            layers.MaxPooling2D(2),
+            layers.ReLU(),
+            layers.Conv2D(20, 5),
+            layers.SpatialDropout2D(0.5),
+            layers.MaxPooling2D(2),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(50, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+        ],
+        name="tutorial_cnn",
+    )
+
+
+def tutorial_localization_net(input_shape=(28, 28, 1)):
+    """The tutorial's localization network, up to its features: 8 filters of 7x7, 10 of 5x5,
+    dense 32.
+
+    Example:
+        >>> tutorial_localization_net().output_shape
+        (None, 32)
+    """
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            _normalization(),
+            layers.Conv2D(8, 7),
+            layers.MaxPooling2D(2),
+            layers.ReLU(),
+            layers.Conv2D(10, 5),
+            layers.MaxPooling2D(2),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(32, activation="relu"),
+        ],
+        name="tutorial_localization",
+    )
+
+
+def _normalization():
+    # The tutorial normalises before its transformer, which then fills with 0, a grey and not the
+    # background; here the transformer comes first and its 0 is the background.
+    return layers.Rescaling(1 / STANDARD_DEVIATION, -MEAN / STANDARD_DEVIATION)

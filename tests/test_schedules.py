@@ -1,0 +1,141 @@
+"""Schedules: what they decide, and how runs by several stand beside each other."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from test_experiments import SETTINGS, TINY, TINY_DATA, dry_run
+
+from data_prep.errors import UserError
+from experiments import EXPERIMENTS, report, training
+from experiments.evaluation import RunResult, find_runs
+from experiments.runs import run_of
+from experiments.significance import compare_with_plain
+from stn_keras.models import tutorial_cnn, tutorial_localization_net, with_spatial_transformer
+
+PUBLISHED = replace(SETTINGS, schedule="published", epochs=7, batch_size=5)
+
+
+def rates(optimizer, steps):
+    """The learning rate at each of the steps."""
+    rate = optimizer.get_config()["learning_rate"]
+    if not isinstance(rate, dict):
+        return [rate for _ in steps]
+    schedule = keras.optimizers.schedules.deserialize(rate)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_a_schedule_decides_optimizer_and_decay():
+    steps = [0, 50, 100]
+    best, published = (
+        training.compile_model(TINY, settings, TINY_DATA, 100).optimizer
+        for settings in (replace(SETTINGS, model="tiny"), PUBLISHED)
+    )
+    assert isinstance(best, keras.optimizers.AdamW)
+    assert best.weight_decay == 0.1
+    np.testing.assert_allclose(rates(best, steps), [0.01, 0.005, 0], atol=1e-9)
+    assert type(published) is keras.optimizers.SGD
+    assert published.momentum == 0.9
+    np.testing.assert_allclose(rates(published, steps), 0.1)
+
+
+def test_the_tutorials_published_schedule():
+    schedule = EXPERIMENTS["mnist"].schedules["published"]
+    assert (schedule.epochs, schedule.batch_size, schedule.augment) == (20, 64, None)
+    assert (schedule.optimizer, schedule.learning_rate) == ("SGD", 0.01)
+    assert (schedule.decay, schedule.optimizer_arguments) == ("constant", {})
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_every_schedule_can_be_trained(experiment):
+    assert "best" in experiment.schedules
+    shown = replace(TINY_DATA.test["test"], images=np.zeros((1, 28, 28, 1), "uint8"))
+    data = replace(TINY_DATA, test={"test": shown}, num_classes=10)
+    for name, schedule in experiment.schedules.items():
+        assert set(schedule.localization_rates) <= set(experiment.models)
+        settings = replace(SETTINGS, model=experiment.models[-1], schedule=name)
+        model = training.compile_model(experiment, settings, data, 100)
+        assert model.output_shape == (None, 10)
+
+
+def test_only_another_schedule_than_the_default_is_named():
+    assert SETTINGS.name == "stn-tiny"
+    assert PUBLISHED.name == "stn-tiny-published"
+    moved = replace(PUBLISHED, transform="tps")
+    assert (moved.network, moved.name) == ("stn-tiny-tps", "stn-tiny-tps-published")
+    assert run_of("runs", moved).folder.parts[-2:] == ("stn-tiny-tps-published", "seed-0")
+
+
+def test_a_schedule_is_chosen_and_overridden(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    arguments = ("--runs-dir", tmp_path, "--schedule", "published")
+    assert dry_run(monkeypatch, capsys, *arguments) == [
+        "train      tiny-published, seed 0: epochs 1 to 7, 40 images an epoch",
+        "train      stn-tiny-published, seed 0: epochs 1 to 7, 40 images an epoch",
+    ]
+    assert "epochs 1 to 2," in dry_run(monkeypatch, capsys, *arguments, "--epochs", "2")[0]
+    with pytest.raises(UserError, match="--schedule from published, best, got quick"):
+        dry_run(monkeypatch, capsys, "--schedule", "quick")
+
+
+def test_runs_are_found_by_model_then_schedule(tmp_path):
+    for settings in (SETTINGS, PUBLISHED, replace(PUBLISHED, model="tiny")):
+        run = run_of(tmp_path, settings)
+        run.start(settings, {})
+        run.metrics.write_text("{}")
+    names = [settings.name for _, settings in find_runs(tmp_path, TINY)]
+    assert names == ["tiny-published", "stn-tiny-published", "stn-tiny"]
+    with pytest.raises(UserError, match=r"got tiny, .*, schedule published"):
+        find_runs(tmp_path, replace(TINY, schedules={"best": TINY.schedules["best"]}))
+
+
+def result(folder, settings, share):
+    """A measured run that answers the first `share` of 20 test images correctly."""
+    run = run_of(folder, settings)
+    run.start(settings, {"commit": "none", "device": "none"})
+    run.metrics.write_text('{"best_epoch": 1}')
+    labels = TINY_DATA.test["test"].labels
+    right = np.arange(len(labels)) < share * len(labels)
+    predicted = {"test": np.where(right, labels, 1 - labels)}
+    return RunResult(run, settings, 10, {"test": share}, predicted=predicted)
+
+
+def test_schedules_stand_beside_each_other_in_one_table(tmp_path):
+    plain = replace(SETTINGS, model="tiny")
+    results = [
+        result(tmp_path, settings, share)
+        for settings, share in ((plain, 0.5), (PUBLISHED, 0.7), (SETTINGS, 0.9))
+    ]
+    summary = report.summarize(TINY, results, TINY_DATA)
+    rows = [line.split("|")[1:4:2] for line in report.table(summary).splitlines()[2:]]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["**tiny**", "50.00"],
+        ["**stn-tiny-published**", "70.00"],
+        ["**stn-tiny**", "90.00"],
+        ["published", "75"],
+    ]
+    report.write(summary, {}, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "train.py tiny --epochs 3 --batch-size 10 --precision float32\n" in text
+    assert "train.py tiny --schedule published --epochs 7 --batch-size 5 " in text
+
+
+def test_a_model_is_compared_with_the_classifier_of_its_schedule(tmp_path):
+    plain = replace(SETTINGS, model="tiny")
+    results = [result(tmp_path, plain, 0.5), result(tmp_path, PUBLISHED, 0.75)]
+    assert compare_with_plain(TINY, results, TINY_DATA) == []
+    results.append(result(tmp_path, replace(PUBLISHED, model="tiny"), 0.6))
+    (compared,) = compare_with_plain(TINY, results, TINY_DATA)
+    assert (compared["model"], compared["plain"]) == ("stn-tiny-published", "tiny-published")
+    assert (compared["only_model_right"], compared["only_plain_right"]) == (3, 0)
+
+
+def test_the_tutorials_transformer_reads_background_outside_the_image(rng):
+    model = with_spatial_transformer(tutorial_cnn(), localization=tutorial_localization_net())
+    digits = rng.random((2, 28, 28, 1), "float32")
+    black = model.predict(np.zeros_like(digits), verbose=0)
+    assert (model.predict(digits, verbose=0) != black).any()
+    far_away = [1, 0, 9, 0, 1, 0]
+    model.get_layer("spatial_transformer").regressor.bias.assign(far_away)
+    np.testing.assert_array_equal(model.predict(digits, verbose=0), black)
