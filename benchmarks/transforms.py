@@ -32,11 +32,10 @@ def forward_and_backward(transform, shape):
 
     def warp(images, theta):
         size = images.shape[1:3]
-        return sample_xy(images, *transform.source_xy(theta, size, size))
+        xy = fused(lambda theta: tuple(transform.source_xy(theta, size, size)), theta)
+        return fused(lambda images, xy: sample_xy(images, *xy), images, xy)
 
-    run, tensor = samplers.keras_run(
-        lambda images, theta: fused(warp, images, theta), samplers.MODES[MODE], xla=True
-    )
+    run, tensor = samplers.keras_run(warp, samplers.MODES[MODE])
     rng = np.random.default_rng(SEED)
     theta = transform.identity + rng.normal(0, 0.05, (shape[0], transform.num_parameters))
     arrays = rng.random(shape, "float32"), theta.astype("float32"), rng.random(shape, "float32")

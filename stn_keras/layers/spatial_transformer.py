@@ -1,6 +1,5 @@
 """The spatial transformer: localization, theta, grid and sampler in one layer."""
 
-import functools
 import numbers
 
 import keras
@@ -169,20 +168,23 @@ class SpatialTransformer(keras.layers.Layer):
     def warp(self, images, theta, training=None):
         """The images, in the layer's data format, read where theta (N, P) says.
 
-        In a training graph of TensorFlow on a CPU, grid and sampler are one XLA kernel.
+        In a training graph of TensorFlow on a CPU, grid and sampler are each an XLA kernel.
         """
         return self._warp_to(self.output_size, images, theta, training)
 
     def _warp_to(self, output_size, images, theta, training):
-        read = functools.partial(self._read, output_size)
-        return fused(read, images, theta) if training else read(images, theta)
-
-    def _read(self, output_size, images, theta):
         input_size = self._input_size(images)
         height, width = output_size or input_size
         denser = (height * self.supersample, width * self.supersample)
-        x, y = self.transform.source_xy(theta, denser, input_size)
-        sampled = self.sampler.sample_xy(images, x, y)
+
+        def grid(theta):
+            return tuple(self.transform.source_xy(theta, denser, input_size))
+
+        run = fused if training else _plainly
+        return run(self._read, images, run(grid, theta))
+
+    def _read(self, images, xy):
+        sampled = self.sampler.sample_xy(images, *xy)
         if self.supersample == 1:
             return sampled
         window = (self.supersample, self.supersample)
@@ -239,6 +241,10 @@ class SpatialTransformer(keras.layers.Layer):
             for name in ("localization", "transform")
         }
         return cls(**{**config, **nested})
+
+
+def _plainly(function, *arguments):
+    return function(*arguments)
 
 
 def default_localization(data_format):

@@ -59,28 +59,32 @@ def _add_rows(first, offsets, upstream, count):
     return tf.add_n(moved)
 
 
-def fused(function, *tensors):
-    """function(*tensors) of one batch -> tensor, as XLA kernels in a TensorFlow graph on a CPU.
+def fused(function, *arguments):
+    """function(*arguments) of one batch, as XLA kernels in a TensorFlow graph on a CPU.
 
     TensorFlow computes such a graph operation by operation, and XLA's convolutions are slow on a
-    CPU, so neither is good for the whole model. The gradient to each tensor is a kernel by itself:
-    one that nothing needs falls out of the graph.
+    CPU, so neither is good for the whole model. The gradient to each argument is a kernel by
+    itself: one that nothing needs falls out of the graph.
+
+    Args:
+        function: of tensors or tuples of tensors; returns a tensor or a tuple.
+        *arguments: for a tuple one kernel computes all its gradients.
     """
     if not _in_cpu_graph():
-        return function(*tensors)
+        return function(*arguments)
     import tensorflow as tf
 
     @tf.custom_gradient
-    def call(*tensors):
-        def gradients(upstream):
-            return [
-                _kernel(_gradient_to(position, function))(upstream, *tensors)
-                for position in range(len(tensors))
-            ]
+    def call(*flat):
+        packed = tf.nest.pack_sequence_as(arguments, flat)
 
-        return _kernel(function)(*tensors), gradients
+        def gradients(*upstream):
+            kernels = [_kernel(_gradient_to(i, function)) for i in range(len(packed))]
+            return tf.nest.flatten([kernel(upstream, *packed) for kernel in kernels])
 
-    return call(*tensors)
+        return _kernel(function)(*packed), gradients
+
+    return call(*tf.nest.flatten(arguments))
 
 
 def _kernel(function):
@@ -92,23 +96,24 @@ def _kernel(function):
 def _gradient_to(position, function):
     import tensorflow as tf
 
-    def gradient(upstream, *tensors):
+    def gradient(upstream, *arguments):
         with tf.GradientTape() as tape:
-            tape.watch(tensors[position])
-            result = function(*tensors)
-        return tape.gradient(result, tensors[position], upstream)
+            tape.watch(arguments[position])
+            results = tf.nest.flatten(function(*arguments))
+        return tape.gradient(results, arguments[position], upstream)
 
-    def one_by_one(upstream, *tensors):
-        return tf.map_fn(
-            lambda one: gradient(*(tensor[None] for tensor in one))[0],
-            (upstream, *tensors),
-            fn_output_signature=tensors[position].dtype,
-        )
+    def one_by_one(upstream, *arguments):
+        def of_one(one):
+            batches = tf.nest.map_structure(lambda tensor: tensor[None], one)
+            return tf.nest.map_structure(lambda tensor: tensor[0], gradient(*batches))
 
-    def run(upstream, *tensors):
-        values = upstream.shape[1:].num_elements()
+        dtypes = tf.nest.map_structure(lambda tensor: tensor.dtype, arguments[position])
+        return tf.map_fn(of_one, (upstream, *arguments), fn_output_signature=dtypes)
+
+    def run(upstream, *arguments):
+        values = upstream[0].shape[1:].num_elements()
         large = values is not None and values >= _LARGE_IMAGE
-        return (one_by_one if large else gradient)(upstream, *tensors)
+        return (one_by_one if large else gradient)(upstream, *arguments)
 
     return run
 
