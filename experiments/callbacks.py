@@ -10,6 +10,7 @@ import keras
 from data_prep.files import atomic_path
 from experiments.data import as_input
 from experiments.evaluation import transformer_of
+from stn_keras.callbacks import TransformerMonitor
 
 VALIDATION_LOSS = "val_loss"
 MONITORED_PER_GROUP, MONITORED_AT_MOST = 2, 10
@@ -98,8 +99,6 @@ def monitors(run, model, data):
     layer = transformer_of(model)
     if layer is None:
         return [tensorboard]
-    from stn_keras.callbacks import TransformerMonitor
-
     part = data.test[data.shown]
     chosen = part.examples(MONITORED_PER_GROUP, MONITORED_AT_MOST)
     images, labels = as_input(part.images[chosen]), part.labels[chosen]

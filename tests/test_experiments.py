@@ -256,7 +256,6 @@ def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(tmp_path,
 
 
 def test_a_run_begun_with_monitoring_resumes_without(tmp_path, quiet_training):
-    pytest.importorskip("stn_keras.callbacks")
     pytest.importorskip("tensorboard")
     stopped(tmp_path, monitor=True)
     run, _ = trained(tmp_path)
