@@ -21,9 +21,16 @@ def ours(images, theta):
     return sample_xy(images, x, y)
 
 
+def fused_warp(transform, images, theta):
+    """The kernels that `SpatialTransformer` runs while training."""
+    size = images.shape[1:3]
+    xy = fused(lambda theta: tuple(transform.source_xy(theta, size, size)), theta)
+    return fused(lambda images, xy: sample_xy(images, *xy), images, xy)
+
+
 def ours_fused(images, theta):
-    """The same with the kernels that `SpatialTransformer` runs while training."""
-    return fused(ours, images, theta)
+    """The same with the kernels of a training graph."""
+    return fused_warp(Affine(), images, theta)
 
 
 def textbook(images, theta):

@@ -1,5 +1,6 @@
 """python -m benchmarks.transforms: what each family costs, against the affine one."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,6 @@ from data_prep.files import writable_folder, write_json
 from experiments.environment import describe, device_slug
 from experiments.tables import markdown_table
 from stn_keras import transforms
-from stn_keras.ops import sample_xy
-from stn_keras.ops.backend import fused
 
 SHAPE = (256, 28, 28, 1)
 MODE = "full gradient"
@@ -28,13 +27,8 @@ def families(size):
 
 
 def forward_and_backward(transform, shape):
-    """A function of no arguments: sampling by the family, and both gradients."""
-
-    def warp(images, theta):
-        size = images.shape[1:3]
-        xy = fused(lambda theta: tuple(transform.source_xy(theta, size, size)), theta)
-        return fused(lambda images, xy: sample_xy(images, *xy), images, xy)
-
+    """A function of no arguments: sampling by the family in a training graph, and both gradients."""
+    warp = functools.partial(samplers.fused_warp, transform)
     run, tensor = samplers.keras_run(warp, samplers.MODES[MODE])
     rng = np.random.default_rng(SEED)
     theta = transform.identity + rng.normal(0, 0.05, (shape[0], transform.num_parameters))

@@ -56,6 +56,7 @@ def compiled_calls(layer, images, training):
     [
         (SMALL, {}),
         (SMALL, {"fill_mode": "reflect", "interpolation": "bicubic", "output_size": (5, 20)}),
+        (SMALL, {"interpolation": "bicubic"}),
         (SMALL, {"supersample": 2, "output_size": 4}),
         (LARGE, {"fill_value": 0.5}),
         (CHANNELS_FIRST, {"data_format": "channels_first"}),
@@ -73,6 +74,25 @@ def test_training_graph_equals_inference_graph(shape, arguments):
         scale = max(1, np.abs(expected).max())
         # XLA rounds coordinates near 90 another way, by 1e-5 of a pixel of noise.
         np.testing.assert_allclose(ours / scale, expected / scale, atol=5e-5)
+
+
+def test_second_gradient_equals_inference_graph():
+    """A penalty on the gradient to the images, as WGAN-GP trains with."""
+    rng = np.random.default_rng(3)
+    layer = tilted_transformer(SMALL, interpolation="bicubic")
+    images, upstream = (tf.constant(rng.random(SMALL, "float32")) for _ in range(2))
+
+    @tf.function
+    def penalty_gradient(training):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(images)
+                theta = layer.regressor(tf.zeros((3, 198)))
+                outputs = layer.warp(images, theta, training=training)
+            penalty = tf.reduce_sum(inner.gradient(outputs, images, upstream) ** 2)
+        return outer.gradient(penalty, layer.regressor.bias.value)
+
+    np.testing.assert_allclose(penalty_gradient(True), penalty_gradient(False), rtol=1e-4)
 
 
 def test_only_training_compiles():

@@ -4,6 +4,7 @@ On JAX and torch these are one call each. TensorFlow's own gradient of a gather 
 element on one core; here it adds whole rows, those of neighbours at once.
 """
 
+import contextvars
 import functools
 
 import keras
@@ -12,6 +13,7 @@ from keras import ops
 _ROWS_AT_ONCE = 4
 # From this many values an image's gradient by itself fills the cache, so a batch goes one by one.
 _LARGE_IMAGE = 2**14
+_in_kernel = contextvars.ContextVar("in_kernel", default=False)
 
 
 def matmul(a, b):
@@ -25,11 +27,22 @@ def matmul(a, b):
 
 def gather_rows(rows, indices):
     """rows (R, C) and indices (M,), all in range -> (M, C)."""
-    return gather_neighbours(rows, indices, (0,))[0]
+    return gather_neighbours(rows, indices, (0,), 1)[0]
 
 
-def gather_neighbours(rows, first, offsets):
-    """rows (R, C) at first (M,) plus each offset, 0 or more -> one (M, C) for each offset."""
+def gather_neighbours(rows, first, steps, columns):
+    """Pixels of a square, read from the rows (R, C) of images so many columns wide.
+
+    Args:
+        rows: (R, C).
+        first: (M,), the top left pixel of each square.
+        steps: 0, 1, ... in any order: how far from it the others are, down and to the right.
+        columns: rows from a pixel to the one below.
+
+    Returns:
+        One (M, C) for each pixel of the square, row by row in the order of `steps`.
+    """
+    offsets = [down * columns + right for down in steps for right in steps]
     if keras.backend.backend() != "tensorflow":
         return [ops.take(rows, first + offset, axis=0) for offset in offsets]
     import tensorflow as tf
@@ -37,7 +50,10 @@ def gather_neighbours(rows, first, offsets):
     @tf.custom_gradient
     def gather(rows):
         def gradient(*upstream):
-            return _add_rows(first, offsets, upstream, tf.shape(rows)[0])
+            count = tf.shape(rows)[0]
+            if _in_kernel.get():
+                return _add_windows(first, steps, columns, upstream, count)
+            return _add_rows(first, offsets, upstream, count)
 
         return [tf.gather_nd(rows, (first + offset)[:, None]) for offset in offsets], gradient
 
@@ -57,6 +73,52 @@ def _add_rows(first, offsets, upstream, count):
         for part, offset in zip(parts, offsets[group], strict=True):
             moved.append(tf.pad(part[: count - offset], ((offset, 0), (0, 0))))
     return tf.add_n(moved)
+
+
+def _add_windows(first, steps, columns, upstream, count):
+    """`_add_rows` in a kernel: XLA adds to windows that overlap, here each row of the square."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def add(*upstream):
+        channels, size = upstream[0].shape[-1], len(steps)
+        sums = tf.zeros((count * channels,), upstream[0].dtype)
+        for number, down in enumerate(steps):
+            row = upstream[number * size : (number + 1) * size]
+            from_the_left = [row[steps.index(right)] for right in range(size)]
+            windows = tf.reshape(_stack(from_the_left), (-1, size * channels))
+            sums = _scatter_windows(sums, (first + down * columns) * channels, windows)
+        return tf.reshape(sums, (count, channels)), gradient
+
+    def gradient(upstream):
+        return gather_neighbours(upstream, first, steps, columns)
+
+    return add(*upstream)
+
+
+def _stack(parts):
+    """Stacked along axis 1 by selecting, in vectors; XLA would stack value by value."""
+    import tensorflow as tf
+
+    stacked = parts[0][:, None]
+    for number, part in enumerate(parts[1:], start=1):
+        here = tf.range(len(parts))[:, None] == number
+        stacked = tf.where(here, part[:, None], stacked)
+    return stacked
+
+
+def _scatter_windows(sums, starts, windows):
+    """sums (R,) plus each of windows (M, W), added from its start on."""
+    import tensorflow as tf
+    from tensorflow.compiler.tf2xla.python import xla
+    from tensorflow.compiler.xla import xla_data_pb2
+
+    numbers = xla_data_pb2.ScatterDimensionNumbers(
+        update_window_dims=[1], scatter_dims_to_operand_dims=[0], index_vector_dim=1
+    )
+    scalar = tf.TensorSpec((), sums.dtype)
+    plus = tf.function(tf.add).get_concrete_function(scalar, scalar)
+    return xla.scatter(sums, starts[:, None], windows, plus, numbers, indices_are_sorted=False)
 
 
 def fused(function, *arguments):
@@ -90,7 +152,15 @@ def fused(function, *arguments):
 def _kernel(function):
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=True, autograph=False)
+    @functools.partial(tf.function, jit_compile=True, autograph=False)
+    def kernel(*tensors):
+        token = _in_kernel.set(True)
+        try:
+            return function(*tensors)
+        finally:
+            _in_kernel.reset(token)
+
+    return kernel
 
 
 def _gradient_to(position, function):
@@ -135,7 +205,9 @@ def _has_xla():
 
     with tf.init_scope():
         try:
+            from tensorflow.compiler.tf2xla.python import xla  # noqa: F401
+
             tf.function(lambda: tf.zeros(()), jit_compile=True)()
-        except tf.errors.OpError:
+        except (ImportError, tf.errors.OpError):
             return False
     return True

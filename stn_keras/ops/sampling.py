@@ -155,11 +155,11 @@ def _read_in_frame(images, number, base_x, base_y, offsets, fill_value):
     column = framed_index(base_x, offsets, width, frame)
     row = framed_index(base_y, offsets, height, frame)
     rows, columns = height + 2 * frame, width + 2 * frame
-    steps = [offset - min(offsets) for offset in offsets]
     return gather_neighbours(
         _flat(add_frame(images, frame, fill_value)),
         (number * rows + row) * columns + column,
-        [down * columns + right for down in steps for right in steps],
+        [offset - min(offsets) for offset in offsets],
+        columns,
     )
 
 
