@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from stn_keras import SpatialTransformer
 from stn_keras.ops import homogeneous_meshgrid, sample_xy
-from stn_keras.ops.backend import fused
 from stn_keras.transforms import Affine
 
 MODES = {"forward": (), "theta gradient": ("theta",), "full gradient": ("images", "theta")}
@@ -21,16 +21,9 @@ def ours(images, theta):
     return sample_xy(images, x, y)
 
 
-def fused_warp(transform, images, theta):
-    """The kernels that `SpatialTransformer` runs while training."""
-    size = images.shape[1:3]
-    xy = fused(lambda theta: tuple(transform.source_xy(theta, size, size)), theta)
-    return fused(lambda images, xy: sample_xy(images, *xy), images, xy)
-
-
 def ours_fused(images, theta):
-    """The same with the kernels of a training graph."""
-    return fused_warp(Affine(), images, theta)
+    """The same with the kernels that `SpatialTransformer` runs while training."""
+    return SpatialTransformer().warp(images, theta, training=True)
 
 
 def textbook(images, theta):

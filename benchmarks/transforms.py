@@ -11,7 +11,7 @@ from data_prep.errors import OneLineParser, run_command
 from data_prep.files import writable_folder, write_json
 from experiments.environment import describe, device_slug
 from experiments.tables import markdown_table
-from stn_keras import transforms
+from stn_keras import SpatialTransformer, transforms
 
 SHAPE = (256, 28, 28, 1)
 MODE = "full gradient"
@@ -27,8 +27,8 @@ def families(size):
 
 
 def forward_and_backward(transform, shape):
-    """A function of no arguments: sampling by the family in a training graph, and both gradients."""
-    warp = functools.partial(samplers.fused_warp, transform)
+    """A function of no arguments: what a training graph computes, and both gradients."""
+    warp = functools.partial(SpatialTransformer(transform=transform).warp, training=True)
     run, tensor = samplers.keras_run(warp, samplers.MODES[MODE])
     rng = np.random.default_rng(SEED)
     theta = transform.identity + rng.normal(0, 0.05, (shape[0], transform.num_parameters))

@@ -168,7 +168,7 @@ class SpatialTransformer(keras.layers.Layer):
     def warp(self, images, theta, training=None):
         """The images, in the layer's data format, read where theta (N, P) says.
 
-        In a training graph of TensorFlow on a CPU, grid and sampler are each an XLA kernel.
+        In a training graph of TensorFlow on a CPU, grid and sampler are XLA kernels.
         """
         return self._warp_to(self.output_size, images, theta, training)
 
@@ -180,8 +180,11 @@ class SpatialTransformer(keras.layers.Layer):
         def grid(theta):
             return tuple(self.transform.source_xy(theta, denser, input_size))
 
-        run = fused if training else _plainly
-        return run(self._read, images, run(grid, theta))
+        if not training:
+            return self._read(images, grid(theta))
+        if self.transform.ends_in_matmul:
+            return fused(lambda images, theta: self._read(images, grid(theta)), images, theta)
+        return fused(self._read, images, fused(grid, theta))
 
     def _read(self, images, xy):
         sampled = self.sampler.sample_xy(images, *xy)
@@ -241,10 +244,6 @@ class SpatialTransformer(keras.layers.Layer):
             for name in ("localization", "transform")
         }
         return cls(**{**config, **nested})
-
-
-def _plainly(function, *arguments):
-    return function(*arguments)
 
 
 def default_localization(data_format):

@@ -17,6 +17,8 @@ _IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], "float32")
 class AffineFamily(Transform):
     """A transform whose theta stands for a matrix 2x3; what is missing is `matrix`."""
 
+    ends_in_matmul = True
+
     @abc.abstractmethod
     def matrix(self, theta):
         """theta (N, *theta_shape), standardized -> (N, 2, 3); exact at the identity."""

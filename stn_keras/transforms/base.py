@@ -25,6 +25,8 @@ class Transform(abc.ABC):
 
     # Name of each parameter, in theta's order, and its value at the identity.
     parameters: dict[str, float]
+    # XLA writes the result of a matmul once, and computes others again for all that reads them.
+    ends_in_matmul = False
 
     def __init__(self, align_corners: bool = False):
         if not isinstance(align_corners, bool):

@@ -37,6 +37,8 @@ class ThinPlateSpline(Transform):
         30
     """
 
+    ends_in_matmul = True
+
     def __init__(self, grid=(4, 4), align_corners: bool = False):
         super().__init__(align_corners)
         self.grid = check_size("grid", grid)
