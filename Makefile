@@ -7,6 +7,8 @@ EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
 	tests/test_layers.py tests/test_transforms.py tests/test_theta.py tests/test_callbacks.py \
 	tests/test_constraints.py tests/test_architectures.py stn_keras
+# A process a core; a file's tests stay together, since they share what one of them has trained.
+PARALLEL ?= -n auto --dist loadfile
 DEMO_RUNS ?= runs
 
 .PHONY: help install demo test test-backends lint format benchmark clean
@@ -33,12 +35,12 @@ demo: install
 	$(BIN)/python evaluate.py distorted-digits --runs-dir $(DEMO_RUNS) --out $(DEMO_RUNS)/distorted-digits/report
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-backends: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch kornia
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(BACKEND_TESTS)
-	KERAS_BACKEND=torch $(BIN)/python -m pytest $(BACKEND_TESTS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PARALLEL) $(BACKEND_TESTS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(PARALLEL) $(BACKEND_TESTS)
 
 lint: install
 	$(BIN)/ruff check .
