@@ -89,26 +89,9 @@ class SpatialTransformer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if localization is not None and not isinstance(localization, keras.layers.Layer):
-            raise ValueError(
-                "Expected `localization` to be None or a Keras layer from images to features. "
-                f"Received: localization={localization!r}"
-            )
-        if not isinstance(supersample, int) or supersample < 1:
-            raise ValueError(
-                "Expected `supersample` to be an integer of at least 1. "
-                f"Received: supersample={supersample!r}"
-            )
-        if supersample > 1 and align_corners:
-            raise ValueError(
-                "Expected `align_corners=False` with `supersample`. "
-                f"Received: supersample={supersample}, align_corners={align_corners}"
-            )
-        if not isinstance(outside_penalty, numbers.Real) or outside_penalty < 0:
-            raise ValueError(
-                "Expected `outside_penalty` to be a number of at least 0. "
-                f"Received: outside_penalty={outside_penalty!r}"
-            )
+        _check_localization(localization)
+        _check_supersample(supersample, align_corners)
+        _check_penalty(outside_penalty)
         self.supersample = supersample
         self.outside_penalty = outside_penalty
         self.transform = transforms.get(transform, align_corners)
@@ -263,3 +246,32 @@ def default_localization(data_format):
         ],
         name="localization",
     )
+
+
+def _check_localization(localization):
+    if localization is not None and not isinstance(localization, keras.layers.Layer):
+        raise ValueError(
+            "Expected `localization` to be None or a Keras layer from images to features. "
+            f"Received: localization={localization!r}"
+        )
+
+
+def _check_supersample(supersample, align_corners):
+    if not isinstance(supersample, int) or supersample < 1:
+        raise ValueError(
+            "Expected `supersample` to be an integer of at least 1. "
+            f"Received: supersample={supersample!r}"
+        )
+    if supersample > 1 and align_corners:
+        raise ValueError(
+            "Expected `align_corners=False` with `supersample`. "
+            f"Received: supersample={supersample}, align_corners={align_corners}"
+        )
+
+
+def _check_penalty(outside_penalty):
+    if not isinstance(outside_penalty, numbers.Real) or outside_penalty < 0:
+        raise ValueError(
+            "Expected `outside_penalty` to be a number of at least 0. "
+            f"Received: outside_penalty={outside_penalty!r}"
+        )
