@@ -1,13 +1,15 @@
 """Compare an experiment's trained models: python evaluate.py EXPERIMENT."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
-from data_prep.errors import run_command
-from data_prep.files import writable_folder
+from data_prep.errors import UserError, run_command
+from data_prep.files import atomic_path, writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS
-from experiments.command_line import experiment_parser
+from experiments.command_line import data_arguments, experiment_parser
 
 
 def parse_arguments():
@@ -16,32 +18,59 @@ def parse_arguments():
         "evaluate.py",
         "Compare an experiment's trained models: a table, report.md, report.json and pictures. "
         "Trains nothing.",
+        nargs="?",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every experiment with finished runs, and one table of all reports: README.md",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="folder of the report (default: results/EXPERIMENT, or below STN_RESULTS_DIR)",
+        help="folder of the report, with --all of the reports' folders (default: "
+        "results/EXPERIMENT, with --all results; or below STN_RESULTS_DIR)",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.all == (arguments.experiment is not None):
+        parser.error("expected either EXPERIMENT or --all")
+    return arguments
 
 
-def default_folder(name):
-    """Where an experiment's report goes: below STN_RESULTS_DIR, or results/."""
-    return Path(os.environ.get("STN_RESULTS_DIR", "results")) / name
+def results_folder():
+    """Where reports go unless told otherwise."""
+    return Path(os.environ.get("STN_RESULTS_DIR", "results"))
 
 
 def main():
-    """Measure every finished run, then write table, report and pictures."""
+    """Evaluate one experiment, or all and write their table."""
     arguments = parse_arguments()
-    experiment = EXPERIMENTS[arguments.experiment]
+    if not arguments.all:
+        experiment = EXPERIMENTS[arguments.experiment]
+        evaluate(experiment, arguments, arguments.out or results_folder() / experiment.name)
+        return
+    from experiments.overview import write_overview
+
+    folder = writable_folder(arguments.out or results_folder())
+    for experiment in EXPERIMENTS.values():
+        if any((arguments.runs_dir / experiment.name).glob("*/*/metrics.json")):
+            try:
+                evaluate(experiment, arguments, folder / experiment.name)
+            except UserError as error:  # the others are worth evaluating still
+                print(f"{experiment.name}: left as it was: {error}", file=sys.stderr)
+    print(write_overview(folder))
+
+
+def evaluate(experiment, arguments, folder):
+    """Measure every finished run, then write table, report and pictures into the folder."""
     quiet_import("stn_keras")
     from experiments import report
     from experiments.evaluation import evaluate_run, find_runs, make_sweeps
 
     runs = find_runs(arguments.runs_dir, experiment)
-    folder = writable_folder(arguments.out or default_folder(experiment.name))
-    data = experiment.load_data(arguments.runs_dir / experiment.name, arguments.data_dir)
+    writable_folder(folder)
+    data = experiment.load_data(**data_arguments(experiment, arguments))
     sweeps = make_sweeps(data)
     evaluated = []
     for run, settings in runs:
@@ -72,6 +101,12 @@ def draw_pictures(evaluated, data, folder):
             pictures.draw_transformer(model, result, data, folder / name)
             captions[name] = f"{shown_images} above what the transformer of {result.model} made of "
             captions[name] += "them, with the class it then predicts"
+        animation = result.run.monitor / "epochs.gif"
+        if animation.exists():
+            name = f"epochs-{result.model}.gif"
+            with atomic_path(folder / name) as partial:
+                shutil.copyfile(animation, partial)
+            captions[name] = f"What the transformer of {result.model} learned, epoch by epoch"
     results = [result for _, result in shown]
     if data.swept:
         pictures.draw_curves(results, folder / "curves.png")

@@ -8,7 +8,7 @@ from data_prep.files import writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS, environment
 from experiments.base import DEFAULT_SCHEDULE, has_transformer
-from experiments.command_line import experiment_parser
+from experiments.command_line import data_arguments, experiment_parser
 from experiments.data import DATA_SEED
 from experiments.runs import Settings, next_step, run_of
 
@@ -144,9 +144,9 @@ def main():
         check_transform(arguments.transform)
     if arguments.monitor:
         check_monitor()
-    sources = (arguments.runs_dir / experiment.name, arguments.data_dir)
+    where = data_arguments(experiment, arguments)
     if arguments.dry_run:
-        return print_plan(planned, experiment.count_images(*sources))
+        return print_plan(planned, experiment.count_images(**where))
     for step, run, settings in planned:
         if step == "skip":
             print(f"{settings.name}: already trained in {run.folder}; --overwrite trains it again")
@@ -154,7 +154,7 @@ def main():
     if pending:
         writable_folder(arguments.runs_dir)
         # Made before TensorFlow starts its threads, so that the workers can be forked.
-        train_all(experiment, pending, experiment.load_data(*sources), arguments.monitor)
+        train_all(experiment, pending, experiment.load_data(**where), arguments.monitor)
 
 
 def train_all(experiment, pending, data, monitor):

@@ -8,7 +8,8 @@ from data_prep.distorted_set import SETS, make_distorted_set
 from data_prep.distorted_set import save as save_distorted
 from data_prep.distortions import default_workers
 from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import writable_folder
+from data_prep.files import atomic_folder, writable_folder
+from data_prep.image_folder import write_images
 
 LEAST = {
     "seed": 0,
@@ -56,6 +57,12 @@ def add_set(sets, name, says, make):
     parser.add_argument(
         "--no-preview", action="store_true", help="do not draw FILE's preview picture"
     )
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="write the images as PNG files too: DIR/train/LABEL/*.png and DIR/test/LABEL/*.png",
+    )
     return parser
 
 
@@ -76,6 +83,8 @@ def main():
         if value < least:
             option = name.replace("_", "-")
             raise UserError(f"expected --{option} of at least {least}, got {value}")
+    if arguments.pictures and arguments.pictures.exists():
+        raise UserError(f"expected --pictures to name a new folder, got {arguments.pictures}")
     writable_folder(arguments.out.parent)
     arguments.make(arguments)
 
@@ -87,6 +96,13 @@ def make_distorted(arguments):
     )
     save_distorted(dataset, arguments.out)
     print_made(arguments, len(dataset.train.distorted), len(dataset.test.distorted))
+    write_pictures(
+        arguments,
+        {
+            name: (split.distorted, split.distorted_labels)
+            for name, split in (("train", dataset.train), ("test", dataset.test))
+        },
+    )
     if not arguments.no_preview:
         from data_prep.preview import save_preview
 
@@ -103,12 +119,29 @@ def make_cluttered(arguments):
     )
     save_cluttered(dataset, arguments.out)
     print_made(arguments, len(dataset.train_labels), len(dataset.test_labels))
+    write_pictures(
+        arguments,
+        {
+            "train": (dataset.train_images, dataset.train_labels),
+            "test": (dataset.test_images, dataset.test_labels),
+        },
+    )
     if not arguments.no_preview:
         from data_prep.preview import save_grid
 
         preview = arguments.out.with_suffix(".png")
         save_grid(dataset.test_images, dataset.test_labels, preview)
         print(f"{preview}: test images and their labels")
+
+
+def write_pictures(arguments, parts):
+    """The images of each part {name: (images, labels)} as PNG files, where they are asked for."""
+    if not arguments.pictures:
+        return
+    with atomic_folder(arguments.pictures) as folder:
+        for name, (images, labels) in parts.items():
+            write_images(images, labels, folder / name, f"writing {name} pictures")
+    print(f"{arguments.pictures}: the same images as pictures")
 
 
 def print_made(arguments, training, test):

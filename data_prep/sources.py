@@ -1,13 +1,13 @@
 """Where undistorted images come from."""
 
-import dataclasses
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.cifar10 import download_cifar10, read_cifar10
 from data_prep.errors import UserError, one_line
 from data_prep.quiet import quiet_import
 
@@ -21,19 +21,22 @@ CLUTTERED_ORIGIN = (
 class Source:
     """Images (N, H, W, C) with labels (N,) int64, for training and testing.
 
-    Images are uint8, or float32 in [0, 1] where the source's file keeps them so.
+    Images are uint8, or float32 in [0, 1] where the source's file keeps them so. The note says what
+    is special about this copy of the data, or is empty.
     """
 
     train_images: np.ndarray
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+    note: str = field(default="", kw_only=True)
 
     def fingerprint(self):
         """SHA-256 of all images and labels."""
         digest = hashlib.sha256()
-        for array in dataclasses.astuple(self):
-            digest.update(np.ascontiguousarray(array))
+        for member in fields(self):
+            if member.name != "note":
+                digest.update(np.ascontiguousarray(getattr(self, member.name)))
         return digest.hexdigest()
 
 
@@ -46,13 +49,13 @@ class SourceWithValidation(Source):
 
 
 def load_source(name, data_dir=None):
-    """The source of that name: "mnist", "digits" or "cluttered-mnist-40x40".
+    """The source of that name: "mnist", "cifar10", "digits" or "cluttered-mnist-40x40".
 
     Args:
         name: a key of `SOURCES`.
         data_dir: folder with the source's data file; None: the environment variable STN_DATA_DIR,
-            else Keras's cache, where MNIST is downloaded to. "digits" is embedded in scikit-learn
-            and needs none.
+            else Keras's cache, where MNIST and CIFAR-10 are downloaded to. "digits" is
+            embedded in scikit-learn and needs none.
 
     Returns:
         A `Source`.
@@ -137,6 +140,12 @@ def _check_digits(images, labels, path):
         )
 
 
+def _cifar10(data_dir):
+    folder = _folder(data_dir)
+    images = download_cifar10() if folder == _cache() else read_cifar10(folder)
+    return Source(*images[:-1], note=images[-1])
+
+
 def _digits(data_dir):
     """scikit-learn's 1,797 handwritten 8x8 digits, enlarged to 20x20 in a 28x28 frame as MNIST."""
     from PIL import Image
@@ -193,4 +202,9 @@ def _check_cluttered(images, labels, path):
         )
 
 
-SOURCES = {"mnist": _mnist, "digits": _digits, "cluttered-mnist-40x40": _cluttered_mnist}
+SOURCES = {
+    "mnist": _mnist,
+    "cifar10": _cifar10,
+    "digits": _digits,
+    "cluttered-mnist-40x40": _cluttered_mnist,
+}

@@ -15,11 +15,15 @@ class JitterRanges:
         rotation: largest angle about the centre, in degrees.
         scale: largest change of width and height, each by itself, as a part of 1.
         shift: largest shift, as a part of half the image's size.
+        flip: whether half of the images are mirrored, left for right.
+        fill_mode: what is read outside the image; see `stn_keras.ops.sample`.
     """
 
     rotation: float
     scale: float
     shift: float
+    flip: bool = False
+    fill_mode: str = "constant"
 
     def __call__(self, image_shape):
         """The function (images, rng) -> images that moves images (H, W, C) so far."""
@@ -75,6 +79,7 @@ class Experiment:
             long; None: they are loaded.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
+        any_size: whether `load_data` takes an `image_size` that pictures are brought to.
     """
 
     name: str
@@ -86,12 +91,13 @@ class Experiment:
     images_per_epoch: Callable | None = None
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str = ""
+    any_size: bool = False
 
-    def count_images(self, folder, data_dir):
-        """Images of an epoch."""
+    def count_images(self, **data_arguments):
+        """Images of an epoch; the arguments are those of `load_data`."""
         if self.images_per_epoch:
-            return self.images_per_epoch(folder, data_dir)
-        return self.load_data(folder, data_dir).training.per_epoch
+            return self.images_per_epoch(**data_arguments)
+        return self.load_data(**data_arguments).training.per_epoch
 
     def plain(self, model):
         """The classifier that a model has behind its transformer; None without either.

@@ -1,6 +1,7 @@
-"""Shuffled batches whose order and augmentation depend on the seed and the epoch alone."""
+"""Batches for training, shuffled, and for measuring, in order; no more than these in memory."""
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -50,3 +51,24 @@ class ShuffledBatches(keras.utils.PyDataset):
             return rng.permutation(originals)
         copy = rng.integers(1, self.data.copies + 1, len(originals))
         return rng.permutation(np.concatenate([originals, originals + len(originals) * copy]))
+
+
+class InOrder(keras.utils.PyDataset):
+    """Images as models read them, with their labels, in order.
+
+    Args:
+        part: `experiments.data.LabelledImages`.
+        batch_size: images a batch; the last one may have fewer.
+    """
+
+    def __init__(self, part, batch_size):
+        super().__init__()
+        self.part, self.batch_size = part, batch_size
+
+    @property
+    def num_batches(self):
+        return math.ceil(len(self.part.labels) / self.batch_size)
+
+    def __getitem__(self, index):
+        batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return as_input(self.part.images[batch]), self.part.labels[batch]

@@ -2,16 +2,28 @@
 
 from pathlib import Path
 
-from data_prep.errors import OneLineParser
+from data_prep.errors import OneLineParser, UserError
 from experiments import EXPERIMENTS
 
+SIDES = (16, 1024)
 
-def experiment_parser(prog, description):
-    """A parser that knows the experiment, where its runs are kept and where its data come from."""
+
+def experiment_parser(prog, description, nargs=None):
+    """A parser that knows the experiment, where its runs are kept and where its data come from.
+
+    Args:
+        prog: name of the program.
+        description: what it does.
+        nargs: "?" where the experiment may be left out.
+    """
     parser = OneLineParser(prog=prog, description=description)
     names = ", ".join(EXPERIMENTS)
     parser.add_argument(
-        "experiment", choices=EXPERIMENTS, metavar="EXPERIMENT", help=f"one of: {names}"
+        "experiment",
+        choices=EXPERIMENTS,
+        metavar="EXPERIMENT",
+        nargs=nargs,
+        help=f"one of: {names}",
     )
     parser.add_argument(
         "--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="default: %(default)s"
@@ -19,6 +31,31 @@ def experiment_parser(prog, description):
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with mnist.npz or the like (default: STN_DATA_DIR, else Keras's own)",
+        help="folder with mnist.npz or the like, or of image-folder's pictures (default: "
+        "STN_DATA_DIR, else Keras's own)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="height and width that image-folder's pictures are brought to (default: the median of "
+        "their own, at most 96)",
     )
     return parser
+
+
+def data_arguments(experiment, arguments):
+    """The arguments of the experiment's `load_data` that the command line asks for.
+
+    Raises:
+        UserError: its images cannot have the size asked for.
+    """
+    where = {"folder": arguments.runs_dir / experiment.name, "data_dir": arguments.data_dir}
+    size = arguments.image_size
+    if size is None:
+        return where
+    if not experiment.any_size:
+        raise UserError(f"expected no --image-size: {experiment.name} has images of one size")
+    if not SIDES[0] <= size <= SIDES[1]:
+        raise UserError(f"expected --image-size from {SIDES[0]} to {SIDES[1]}, got {size}")
+    return {**where, "image_size": size}

@@ -12,8 +12,8 @@ class TrainingImages:
     """Images of training, alone or followed by copy after distorted copy of all of them.
 
     Attributes:
-        images: ((1 + copies) * N, H, W, C) as `as_input` takes them; number i shows original i
-            modulo N.
+        images: ((1 + copies) * N, H, W, C) as `as_input` takes them, or what can be indexed like
+            it; number i shows original i modulo N.
         labels: (N,), of the originals.
     """
 
@@ -40,7 +40,7 @@ class LabelledImages:
     """Images that models are measured on.
 
     Attributes:
-        images: (N, H, W, C) as `as_input` takes them.
+        images: (N, H, W, C) as `as_input` takes them, or what can be indexed like it.
         labels: (N,) integers.
         groups: name -> (N,) bool, the images of a group that is reported by itself as well, such as
             those of one distortion.
@@ -73,6 +73,8 @@ class Data:
         shown: name of the test set that pictures show.
         swept: name of the test set of upright images that is rotated, scaled and shifted to see how
             accuracy falls; None: no such curves.
+        classes: names of the classes; none where the label itself is the name.
+        note: what is special about this copy of the data, or nothing.
     """
 
     training: TrainingImages
@@ -82,11 +84,17 @@ class Data:
     parameters: dict
     shown: str
     swept: str | None = None
+    classes: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def image_shape(self):
         """(H, W, C) of the images that models read."""
         return self.test[self.shown].images.shape[1:]
+
+    def class_name(self, label):
+        """What tables and pictures call a class."""
+        return self.classes[label] if self.classes else str(label)
 
     def test_sets(self):
         """Name -> (name of the whole test set, mask): the whole sets, then the groups of each."""

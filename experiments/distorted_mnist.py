@@ -6,6 +6,7 @@ from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.distorted import DistortedData
 
 DATA = DistortedData("distorted-mnist", copies=5, validation=5000)
+STRONG_DATA = DistortedData("distorted-mnist-strong", copies=5, validation=5000)
 
 
 def build_model(name, input_shape, num_classes, transform=None):
@@ -47,4 +48,14 @@ EXPERIMENT = Experiment(
         "stn-cnn": {"original": 99.0, "distorted": 97.0},
     },
     source='the "Hands-on" Keras post on spatial transformers',
+)
+
+STRONG = replace(
+    EXPERIMENT,
+    name="distorted-mnist-strong",
+    title="MNIST mixed with its strongly distorted copies",
+    load_data=STRONG_DATA.load,
+    images_per_epoch=STRONG_DATA.images_per_epoch,
+    published={"stn-dense": {"original": 98.67, "distorted": 89.28}},
+    source='the repository of the "Hands-on" Keras post',
 )

@@ -9,11 +9,12 @@ import numpy as np
 
 from data_prep.distortions import apply_family
 from data_prep.errors import UserError, one_line
-from experiments.data import DATA_SEED, as_input
+from experiments.batches import InOrder
+from experiments.data import DATA_SEED, LabelledImages, as_input
 from experiments.runs import Run, Settings, history_columns, read_json
 
 BATCH_SIZE = 500
-SWEEP_IMAGES = 1000
+SWEEP_IMAGES, TIMED_IMAGES = 1000, 10_000
 # axis label -> (family arguments of one value, values)
 SWEEPS = {
     "rotation (degrees)": (lambda value: {"rotate": value}, np.arange(-90, 91, 15)),
@@ -39,8 +40,8 @@ class RunResult:
         images_per_second: of `predict`, on this device.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        theta_deviation: mean distance of theta's entries from the identity on the test set shown;
-            None without a transformer.
+        theta_deviation: mean distance of theta's entries from the identity on (at most 10,000)
+            images of the test set shown; None without a transformer.
     """
 
     run: Run
@@ -147,13 +148,13 @@ def load_run_model(run, image_shape):
 
 
 def make_sweeps(data):
-    """Axis label -> (images, labels): test images distorted by each of its values in turn."""
+    """Axis label -> `LabelledImages`: test images distorted by each of its values in turn."""
     if data.swept is None:
         return {}
     part = data.test[data.swept]
     images, labels = part.images[:SWEEP_IMAGES], part.labels[:SWEEP_IMAGES]
     return {
-        label: (
+        label: LabelledImages(
             np.concatenate([apply_family(images, arguments(value), DATA_SEED) for value in values]),
             np.tile(labels, len(values)),
         )
@@ -170,8 +171,7 @@ def evaluate_run(run, settings, data, sweeps):
     run.check_data(data.parameters)
     model = load_run_model(run, data.image_shape)
     result = RunResult(run, settings, model.count_params())
-    images = {name: as_input(part.images) for name, part in data.test.items()}
-    result.predicted = {name: _predict(model, images[name]) for name in images}
+    result.predicted = {name: predict(model, part) for name, part in data.test.items()}
     right = {name: result.predicted[name] == part.labels for name, part in data.test.items()}
     result.accuracy = {
         name: float(np.mean(right[whole][mask]))
@@ -182,11 +182,17 @@ def evaluate_run(run, settings, data, sweeps):
         label: _accuracy_by_value(model, swept, len(SWEEPS[label][1]))
         for label, swept in sweeps.items()
     }
-    result.images_per_second = _throughput(model, images[data.shown])
+    shown = as_input(data.test[data.shown].images[:TIMED_IMAGES])
+    result.images_per_second = _throughput(model, shown)
     result.history = run.read_history(history_columns(data))
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    result.theta_deviation = _theta_deviation(model, images[data.shown])
+    result.theta_deviation = _theta_deviation(model, shown)
     return model, result
+
+
+def predict(model, part):
+    """The class that the model gives each image of `experiments.data.LabelledImages`."""
+    return model.predict(InOrder(part, BATCH_SIZE), verbose=0).argmax(-1)
 
 
 def transformer_of(model):
@@ -201,13 +207,8 @@ def training_environment(run):
     return read_json(run.config, "environment")
 
 
-def _predict(model, images):
-    return model.predict(images, batch_size=BATCH_SIZE, verbose=0).argmax(-1)
-
-
 def _accuracy_by_value(model, swept, values):
-    images, labels = swept
-    right = _predict(model, as_input(images)) == labels
+    right = predict(model, swept) == swept.labels
     return [float(accuracy) for accuracy in right.reshape(values, -1).mean(1)]
 
 

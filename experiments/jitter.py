@@ -20,7 +20,7 @@ class Jitter:
         self.ranges = ranges
         images = keras.Input(image_shape)
         theta = keras.Input((Affine().num_parameters,))
-        self.model = keras.Model([images, theta], _Move()(images, theta))
+        self.model = keras.Model([images, theta], _Move(ranges.fill_mode)(images, theta))
 
     def __call__(self, images, rng):
         """Move images (N, H, W, C) float32, each its own way."""
@@ -30,17 +30,20 @@ class Jitter:
 class _Move(keras.layers.Layer):
     """Images and theta -> images, bilinear, in one kernel."""
 
+    def __init__(self, fill_mode):
+        super().__init__()
+        self.fill_mode = fill_mode
+
     def call(self, images, theta):
-        return fused(_move, images, theta)
+        return fused(self._read, images, theta)
+
+    def _read(self, images, theta):
+        size = images.shape[1:3]
+        x, y = Affine().source_xy(theta, size, size)
+        return sample_xy(images, x, y, fill_mode=self.fill_mode)
 
     def compute_output_shape(self, images_shape, theta_shape):
         return images_shape
-
-
-def _move(images, theta):
-    size = images.shape[1:3]
-    x, y = Affine().source_xy(theta, size, size)
-    return sample_xy(images, x, y)
 
 
 def draw_theta(ranges, rng, count):
@@ -48,6 +51,8 @@ def draw_theta(ranges, rng, count):
     angle = np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation, count))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     scale = 1 + rng.uniform(-ranges.scale, ranges.scale, (count, 2, 1))
+    if ranges.flip:
+        scale[:, 0, 0] *= rng.choice([-1, 1], count)
     shift = rng.uniform(-ranges.shift, ranges.shift, (count, 2, 1))
     theta = np.concatenate([scale * rotation.transpose(2, 0, 1), shift], -1)
     return theta.reshape(count, 6).astype("float32")

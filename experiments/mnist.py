@@ -2,42 +2,8 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from data_prep.errors import UserError
-from data_prep.sources import load_source
 from experiments.base import Experiment, JitterRanges, Schedule
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
-
-VALIDATION = 5000
-
-
-def load_data(folder, data_dir=None):
-    """The training images less those held out, drawn by the data seed; all test images.
-
-    Raises:
-        UserError: MNIST cannot be read or has too few training images.
-    """
-    source = load_source("mnist", data_dir)
-    images, labels = source.train_images, source.train_labels
-    if len(labels) <= VALIDATION:
-        raise UserError(f"expected more than {VALIDATION} training images, got {len(labels)}")
-    order = np.random.default_rng(DATA_SEED).permutation(len(labels))
-    held_out, kept = np.sort(order[:VALIDATION]), np.sort(order[VALIDATION:])
-    return Data(
-        training=TrainingImages(images[kept], labels[kept]),
-        validation=LabelledImages(images[held_out], labels[held_out]),
-        test={"test": LabelledImages(source.test_images, source.test_labels)},
-        num_classes=10,
-        parameters={
-            "source": "mnist",
-            "seed": DATA_SEED,
-            "validation": VALIDATION,
-            "source_sha256": source.fingerprint(),
-        },
-        shown="test",
-        swept="test",
-    )
+from experiments.undistorted import UndistortedData
 
 
 def build_model(name, input_shape, num_classes, transform=None):
@@ -69,7 +35,7 @@ EXPERIMENT = Experiment(
     title="MNIST as it is",
     models=("cnn", "stn-cnn"),
     build_model=build_model,
-    load_data=load_data,
+    load_data=UndistortedData("mnist", validation=5000, swept=True).load,
     schedules={
         "published": Schedule(
             epochs=20, batch_size=64, optimizer="SGD", learning_rate=0.01, decay="constant"

@@ -28,12 +28,12 @@ def draw_transformer(model, result, data, path):
         for axis, images in zip(axes[:, column], (inputs, outputs), strict=True):
             axis.imshow(images[column].squeeze(), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
-        label = part.labels[number]
-        predicted = result.predicted[data.shown][number]
+        label = data.class_name(part.labels[number])
+        predicted = data.class_name(result.predicted[data.shown][number])
         group = next((name for name, mask in part.groups.items() if mask[number]), "")
         axes[0, column].set_title(group, fontsize=8)
         axes[1, column].set_xlabel(
-            f"{predicted}" if predicted == label else f"{predicted}, is {label}",
+            predicted if predicted == label else f"{predicted},\nis {label}",
             color="black" if predicted == label else "tab:red",
             fontsize=9,
         )
@@ -75,6 +75,11 @@ def draw_confusion(results, data, path):
             ylabel="true",
             xticks=range(classes),
             yticks=range(classes),
+            yticklabels=[data.class_name(label) for label in range(classes)],
+        )
+        axis.set_xticklabels(
+            [data.class_name(label) for label in range(classes)],
+            rotation=90 if data.classes else 0,
         )
     _save(figure, path)
 

@@ -11,7 +11,7 @@ from experiments.base import DEFAULT_SCHEDULE
 from experiments.evaluation import SWEEPS, training_environment
 from experiments.runs import read_json
 from experiments.significance import compare_with_plain
-from experiments.tables import markdown_table
+from experiments.tables import markdown_table, percent
 
 
 def summarize(experiment, results, data):
@@ -26,6 +26,7 @@ def summarize(experiment, results, data):
         "published_by": experiment.source,
         "environment": environment.describe(),
         "data": data.parameters,
+        "note": data.note,
         "validated": data.validation is not None,
         "test_images": {name: int(mask.sum()) for name, (_, mask) in data.test_sets().items()},
         "sweep_values": {label: SWEEPS[label][1].tolist() for label in results[0].sweeps},
@@ -53,7 +54,7 @@ def _measured_row(model, sets):
     return [
         f"**{model['model']}**",
         f"{model['parameters']:,}",
-        *(_percent(model["accuracy"].get(name)) for name in sets),
+        *(percent(model["accuracy"].get(name)) for name in sets),
         f"{model['images_per_second']:,.0f}",
         f"{model['training_seconds'] / 60:.1f} min",
     ]
@@ -105,14 +106,6 @@ def _mean_and_error(values):
     return {"mean": float(np.mean(values)), "standard_error": error, "seeds": len(values)}
 
 
-def _percent(accuracy):
-    if accuracy is None:
-        return ""
-    text = f"{100 * accuracy['mean']:.2f}"
-    error = accuracy["standard_error"]
-    return text if error is None else f"{text} ± {100 * error:.2f}"
-
-
 def _differences(summary):
     """How far each model is from its published figures, in points with their sign."""
     models = [model for model in summary["models"] if model["published"]]
@@ -124,7 +117,7 @@ def _differences(summary):
             [model["model"], *(f"{points[name]:+.2f}" if name in points else "" for name in sets)]
         )
     return [
-        "## Above the published figures",
+        "## Beside the published figures",
         "",
         "Points, mean over the seeds less the published figure.",
         "",
@@ -198,6 +191,7 @@ def _markdown(summary, pictures):
         "Accuracy in percent on test images that no model was trained on or chosen by; the epoch "
         f"is the {epoch}.",
         f"The published figures are those of {published}." if published else "",
+        f"The images here are a {summary['note']}." if summary["note"] else "",
         "",
         table(summary),
         "",

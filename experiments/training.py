@@ -9,7 +9,7 @@ import numpy as np
 from data_prep.errors import UserError, one_line
 from data_prep.files import write_json
 from experiments import environment
-from experiments.batches import ShuffledBatches
+from experiments.batches import InOrder, ShuffledBatches
 from experiments.callbacks import (
     VALIDATION_LOSS,
     EpochSeconds,
@@ -18,7 +18,7 @@ from experiments.callbacks import (
     monitors,
     random_states,
 )
-from experiments.data import as_input
+from experiments.evaluation import BATCH_SIZE, predict
 from experiments.runs import history_columns
 from stn_keras.optimizers import with_localization_rate
 
@@ -61,8 +61,7 @@ def train(experiment, run, settings, data, monitor=False):
     model.fit(
         batches,
         steps_per_epoch=steps_per_epoch,
-        validation_data=_validation_data(data.validation),
-        validation_batch_size=1000,
+        validation_data=data.validation and InOrder(data.validation, BATCH_SIZE),
         initial_epoch=first_epoch,
         epochs=settings.epochs,
         shuffle=False,
@@ -116,10 +115,6 @@ def compile_model(experiment, settings, data, total_steps):
     return model
 
 
-def _validation_data(validation):
-    return validation and (as_input(validation.images), validation.labels)
-
-
 def _restore(model, run):
     """Load the last whole epoch, if there is one; the number of epochs done."""
     if not run.last_state.exists():
@@ -150,14 +145,12 @@ def _finish(run, data):
         "epochs": len(rows),
         "validation_loss": kept.get("val_loss"),
         "validation_accuracy": kept.get("val_accuracy"),
-        "test_accuracy": {name: _accuracy(model, part) for name, part in data.test.items()},
+        "test_accuracy": {
+            name: float(np.mean(predict(model, part) == part.labels))
+            for name, part in data.test.items()
+        },
         "parameters": model.count_params(),
         "environment": environment.describe(),
     }
     write_json(run.metrics, metrics)
     return metrics
-
-
-def _accuracy(model, part):
-    predicted = model.predict(as_input(part.images), batch_size=1000, verbose=0).argmax(-1)
-    return float(np.mean(predicted == part.labels))

@@ -1,0 +1,180 @@
+"""CIFAR-10 in the forms it is found in."""
+
+import contextlib
+import io
+import pickle
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from data_prep.distortions import default_workers
+from data_prep.errors import UserError, one_line
+from data_prep.image_folder import ImageFiles, find_images
+from data_prep.quiet import quiet_import
+
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+SHAPE = (32, 32, 3)
+JPEG_NOTE = "JPEG copy"
+# What a pickled NumPy array consists of.
+PICKLED_NAMES = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+
+
+def read_cifar10(folder):
+    """CIFAR-10 from a folder with one of its forms; see `FORMS`.
+
+    Args:
+        folder: where to look.
+
+    Returns:
+        (training images, labels, test images, labels, note): uint8 (N, 32, 32, 3) and int64 (N,);
+        the note says what is special about the copy, or is empty.
+
+    Raises:
+        UserError: none of them is there, or it is damaged.
+    """
+    for name, read in FORMS.items():
+        if (folder / name).exists():
+            arrays, note = read(folder / name)
+            _check(arrays, folder / name)
+            return *(np.ascontiguousarray(array) for array in arrays), note
+    raise UserError(f"expected CIFAR-10 in {folder} as one of {', '.join(FORMS)}, found none")
+
+
+def download_cifar10():
+    """CIFAR-10 from Keras's cache, downloaded where it is not there; as `read_cifar10` gives it."""
+    try:
+        (x, y), (x_test, y_test) = quiet_import("keras").datasets.cifar10.load_data()
+    except Exception as error:  # urllib, tarfile and pickle each have their own
+        raise UserError(
+            f"CIFAR-10 is neither at hand nor can it be downloaded ({one_line(error)}); pass a "
+            f"folder with one of {', '.join(FORMS)} by --data-dir or STN_DATA_DIR"
+        ) from None
+    labels = (array.reshape(-1).astype("int64") for array in (y, y_test))
+    return x, next(labels), x_test, next(labels), ""
+
+
+@contextlib.contextmanager
+def _told(path):
+    """Says which file could not be read, whatever the reason."""
+    try:
+        yield
+    except Exception as error:  # zipfile, numpy, pickle and Pillow each have their own
+        raise UserError(
+            f"expected a whole copy of CIFAR-10 at {path} ({one_line(error)})"
+        ) from None
+
+
+def _read_npz(path):
+    with _told(path), np.load(path, allow_pickle=False) as file:
+        arrays = [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
+    arrays[1::2] = [labels.reshape(-1).astype("int64") for labels in arrays[1::2]]
+    return arrays, ""
+
+
+def _read_batches(folder):
+    """The six pickled files of the original distribution, as Keras keeps them."""
+    with _told(folder):
+        training = [_read_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
+        images, labels = (np.concatenate(parts) for parts in zip(*training, strict=True))
+        return (images, labels, *_read_batch(folder / "test_batch")), ""
+
+
+def _read_batch(path):
+    content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load()
+    images = content[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return images, np.array(content[b"labels"], "int64")
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads NumPy arrays in plain containers and refuses to call anything else."""
+
+    def find_class(self, module, name):
+        if (module, name) not in PICKLED_NAMES:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _read_jpeg_zip(path):
+    with _told(path), zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        files = [archive.read(name) for name in names]
+    classes = {name: label for label, name in enumerate(CLASSES)}
+    with _told(path):
+        part = np.array([name.split("/")[-3] for name in names])
+        labels = np.array([classes[name.split("/")[-2]] for name in names])
+        images = _decode(files)
+    arrays = []
+    for name in ("train", "test"):
+        arrays += [images[part == name], labels[part == name]]
+    return arrays, JPEG_NOTE
+
+
+def _decode(files):
+    images = np.empty((len(files), *SHAPE), "uint8")
+
+    def decode(number):
+        with Image.open(io.BytesIO(files[number])) as file:
+            images[number] = file.convert("RGB")
+
+    with ThreadPoolExecutor(default_workers()) as pool:
+        done = pool.map(decode, range(len(files)))
+        for _ in tqdm(done, desc="decoding", total=len(files), unit="image", unit_scale=True):
+            pass
+    return images
+
+
+def _read_folder(path):
+    found = find_images(path)
+    if found.test is None or found.classes != CLASSES:
+        raise UserError(f"expected {path}/train and {path}/test with CIFAR-10's ten classes")
+    arrays = []
+    for part in (found.training, found.test):
+        arrays += [ImageFiles(part.paths, SHAPE)[:], part.labels]
+    lossy = any(path.suffix.lower() in (".jpg", ".jpeg") for path in found.training.paths)
+    return arrays, JPEG_NOTE if lossy else ""
+
+
+# name in the data folder -> function that reads it
+FORMS = {
+    "cifar10.npz": _read_npz,
+    "cifar-10-batches-py": _read_batches,
+    "cifar10": _read_folder,
+    "cifar10_jpeg.zip": _read_jpeg_zip,
+}
+
+
+def _check(arrays, path):
+    sound = all(
+        images.dtype == np.uint8
+        and images.shape[1:] == SHAPE
+        and len(images) > 0
+        and labels.shape == (len(images),)
+        and labels.min() >= 0
+        and labels.max() <= 9
+        for images, labels in zip(arrays[::2], arrays[1::2], strict=True)
+    )
+    if not sound:
+        shapes = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
+        raise UserError(
+            f"expected uint8 images (N, 32, 32, 3) with labels from 0 to 9 at {path}, got {shapes}"
+        )

@@ -1,0 +1,132 @@
+"""CIFAR-10: two published networks of PyTorch, each with and without its transformer."""
+
+from dataclasses import replace
+
+from data_prep.cifar10 import CLASSES
+from experiments.base import Experiment, JitterRanges, Schedule, has_transformer
+from experiments.undistorted import UndistortedData
+
+LOAD = UndistortedData("cifar10", validation=5000, classes=CLASSES).load
+# Both normalise to [-1, 1] before the transformer, whose fill of 0 is then a middle grey.
+NORMALIZATION, GREY = (0.5, 0.5), 0.5
+
+
+def build_lenet(name, input_shape, num_classes, transform=None):
+    """debuggercafe's LeNet, by itself or behind a transformer."""
+    from stn_keras import models
+
+    classifier = lenet(input_shape, num_classes)
+    if not has_transformer(name):
+        return classifier
+    return models.with_spatial_transformer(
+        classifier,
+        localization=lenet_localization(input_shape),
+        transform=transform or "affine",
+        fill_value=GREY,
+    )
+
+
+def lenet(input_shape, num_classes):
+    """6 and 16 filters of 5x5, dense 120 and 84."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Rescaling(2, -1),
+            layers.Conv2D(6, 5, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(16, 5, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(120, activation="relu"),
+            layers.Dense(84, activation="relu"),
+            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+        ],
+        name="lenet",
+    )
+
+
+def lenet_localization(input_shape):
+    """64 filters of 7x7, 128 of 5x5, dense 256."""
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Rescaling(2, -1),
+            layers.Conv2D(64, 7),
+            layers.MaxPooling2D(2),
+            layers.ReLU(),
+            layers.Conv2D(128, 5),
+            layers.MaxPooling2D(2),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(256, activation="relu"),
+        ],
+        name="localization",
+    )
+
+
+def build_tutorial(name, input_shape, num_classes, transform=None):
+    """PyTorch's tutorial network with more filters, by itself or behind a transformer."""
+    from stn_keras import models
+
+    classifier = models.tutorial_cnn(input_shape, num_classes, (32, 64), NORMALIZATION)
+    if not has_transformer(name):
+        return classifier
+    return models.with_spatial_transformer(
+        classifier,
+        localization=models.tutorial_localization_net(input_shape, (64, 128), NORMALIZATION),
+        transform=transform or "affine",
+        fill_value=GREY,
+    )
+
+
+BEST = Schedule(
+    epochs=40,
+    batch_size=64,
+    optimizer="AdamW",
+    learning_rate=1e-3,
+    decay="cosine",
+    optimizer_arguments={"weight_decay": 0.05},
+    augment=JitterRanges(rotation=5, scale=0.1, shift=0.1, flip=True, fill_mode="reflect"),
+)
+
+EXPERIMENT = Experiment(
+    name="cifar10",
+    title="CIFAR-10, debuggercafe's network",
+    models=("lenet", "stn-lenet"),
+    build_model=build_lenet,
+    load_data=LOAD,
+    schedules={
+        "published": Schedule(
+            epochs=40, batch_size=64, optimizer="SGD", learning_rate=1e-3, decay="constant"
+        ),
+        "best": BEST,
+        "quick": replace(BEST, epochs=3),
+    },
+    published={"stn-lenet": {"test": 63.75}},
+    source='debuggercafe\'s "Spatial Transformer Network using PyTorch", on the test images after '
+    "40 epochs (78.52 on the training images)",
+)
+
+EVA6 = Experiment(
+    name="cifar10-eva6",
+    title="CIFAR-10, the EVA6 team's network",
+    models=("cnn", "stn-cnn"),
+    build_model=build_tutorial,
+    load_data=LOAD,
+    schedules={
+        "published": Schedule(
+            epochs=20, batch_size=64, optimizer="SGD", learning_rate=0.01, decay="constant"
+        ),
+        "best": replace(BEST, epochs=20),
+        "quick": replace(BEST, epochs=2),
+    },
+    published={"stn-cnn": {"test": 63.13}},
+    source="an EVA6 team's PyTorch tutorial network with more filters, the best of 20 epochs on "
+    "the test images (the last: 63.08); optimizer and batch size are the tutorial's",
+)

@@ -1,0 +1,134 @@
+"""A user's own pictures: a CNN with and without a spatial transformer on root/<class>/*.png|jpg."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from data_prep.errors import UserError
+from data_prep.image_folder import ImageFiles, find_images, guess_shape
+from experiments.base import Experiment, JitterRanges, Schedule
+from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
+
+# Of the pictures that are there to split, how many are held out: at least one of each kind.
+TEST_SHARE, VALIDATION_SHARE = 0.15, 0.15
+
+
+def load_data(folder, data_dir=None, image_size=None):
+    """The pictures of a folder; they stay in their files until a batch needs them.
+
+    Args:
+        folder: the experiment's; nothing is kept there.
+        data_dir: root of root/<class>/* or of root/train/<class>/* and root/test/<class>/*; None:
+            STN_DATA_DIR.
+        image_size: height and width that pictures are brought to; None: the median of their own,
+            at most 96 pixels.
+
+    Raises:
+        UserError: there is no such folder, or it has too few pictures.
+    """
+    root = data_dir or os.environ.get("STN_DATA_DIR")
+    if not root:
+        raise UserError("expected --data-dir ROOT with pictures in ROOT/CLASS/, got none")
+    found = find_images(root)
+    training, test = found.training, found.test
+    if test is None:
+        training, test = split(training, TEST_SHARE)
+    training, validation = split(training, VALIDATION_SHARE)
+    shape = guess_shape(found.training.paths, image_size)
+    return Data(
+        training=TrainingImages(ImageFiles(training.paths, shape), training.labels),
+        validation=LabelledImages(ImageFiles(validation.paths, shape), validation.labels),
+        test={"test": LabelledImages(ImageFiles(test.paths, shape), test.labels)},
+        num_classes=len(found.classes),
+        parameters={
+            "source": str(root),
+            "seed": DATA_SEED,
+            "image_shape": list(shape),
+            "classes": list(found.classes),
+            "source_sha256": found.fingerprint(),
+        },
+        shown="test",
+        classes=found.classes,
+    )
+
+
+def split(part, share):
+    """Part the pictures of every class alike, at random by the data seed.
+
+    Returns:
+        (kept, held out).
+
+    Raises:
+        UserError: a class has less than two pictures.
+    """
+    rng = np.random.default_rng(DATA_SEED)
+    held_out = np.zeros(len(part.labels), bool)
+    for label in range(part.labels.max() + 1):
+        (numbers,) = (part.labels == label).nonzero()
+        if len(numbers) < 2:
+            folder = part.paths[numbers[0]].parent
+            raise UserError(f"expected more pictures to split in {folder}, got {len(numbers)}")
+        count = max(1, round(share * len(numbers)))
+        held_out[rng.choice(numbers, count, replace=False)] = True
+    return part.take(~held_out), part.take(held_out)
+
+
+def build_model(name, input_shape, num_classes, transform=None):
+    """A small CNN for pictures of any size, by itself or behind a transformer."""
+    from stn_keras import models
+
+    classifier = cnn(input_shape, num_classes)
+    if name == "cnn":
+        return classifier
+    return models.with_spatial_transformer(
+        classifier, transform=transform or "affine", fill_mode="nearest"
+    )
+
+
+def cnn(input_shape, num_classes):
+    """Blocks of 32, 64 and 128 filters of 3x3, each normalised and halved, then the mean of each
+    map.
+    """
+    import keras
+    from keras import layers
+
+    blocks = []
+    for filters in (32, 64, 128):
+        blocks += [
+            layers.Conv2D(filters, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.ReLU(),
+            layers.MaxPooling2D(2, padding="same"),
+        ]
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            *blocks,
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.3),
+            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+        ],
+        name="cnn",
+    )
+
+
+BEST = Schedule(
+    epochs=30,
+    batch_size=32,
+    optimizer="AdamW",
+    learning_rate=1e-3,
+    decay="cosine",
+    optimizer_arguments={"weight_decay": 0.05},
+    augment=JitterRanges(rotation=10, scale=0.1, shift=0.1, fill_mode="nearest"),
+)
+
+EXPERIMENT = Experiment(
+    name="image-folder",
+    title="Pictures of a folder",
+    models=("cnn", "stn-cnn"),
+    build_model=build_model,
+    load_data=load_data,
+    schedules={"best": BEST, "quick": replace(BEST, epochs=5)},
+    any_size=True,
+)

@@ -1,0 +1,137 @@
+"""One table of every experiment, from the reports that are there."""
+
+import json
+from itertools import groupby
+from pathlib import Path
+
+from data_prep.errors import UserError
+from data_prep.files import atomic_path
+from experiments import EXPERIMENTS
+from experiments.base import DEFAULT_SCHEDULE
+from experiments.tables import markdown_table, percent
+
+HEADING = [
+    "experiment",
+    "model",
+    "test images",
+    "published",
+    "as published",
+    "ours",
+    "above published",
+    "p",
+    "training",
+    "device",
+]
+EXPLANATION = """\
+Accuracy in percent on test images: mean over seeds, its standard error, (number of seeds). The
+epoch is chosen on other images. *As published*: trained by the published schedule. *Ours*: the same
+network by ours. *Above published*: points that ours lies above the published figure. *p*: McNemar's
+test against the same classifier without a transformer. *Training*: minutes a seed. Where there is
+no run by our schedule, the last columns are of the published one."""
+
+
+def write_overview(folder):
+    """Write folder/README.md from every folder/EXPERIMENT/report.json.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UserError: there is none, or one is damaged.
+    """
+    folder = Path(folder)
+    summaries = [
+        _read(path)
+        for path in (folder / name / "report.json" for name in EXPERIMENTS)
+        if path.exists()
+    ]
+    if not summaries:
+        raise UserError(
+            f"expected reports in {folder}, found none; evaluate.py EXPERIMENT makes one"
+        )
+    lines = ["# Results", "", EXPLANATION, "", markdown_table([HEADING, *_rows(summaries)]), ""]
+    for summary in summaries:
+        lines += _section(summary, folder)
+    path = folder / "README.md"
+    with atomic_path(path) as partial:
+        partial.write_text("\n".join(lines))
+    return path
+
+
+def _read(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise UserError(f"expected a report of evaluate.py at {path}") from None
+
+
+def _rows(summaries):
+    for summary in summaries:
+        for _, models in groupby(summary["models"], key=_network):
+            by_schedule = {_schedule(model): model for model in models}
+            for test_set in _compared_sets(summary):
+                yield _row(summary, by_schedule, test_set)
+
+
+def _row(summary, by_schedule, test_set):
+    shown = by_schedule.get(DEFAULT_SCHEDULE) or next(iter(by_schedule.values()))
+    published = shown["published"].get(test_set)
+    accuracy = 100 * shown["accuracy"][test_set]["mean"]
+    name = summary["experiment"]
+    note = f" ({summary['note']})" if summary.get("note") else ""
+    return [
+        f"[{name}]({name}/report.md){note}",
+        _network(shown),
+        test_set,
+        "" if published is None else f"{published:g}",
+        _accuracy(by_schedule.get("published"), test_set),
+        _accuracy(by_schedule.get(DEFAULT_SCHEDULE), test_set),
+        "" if published is None else f"{accuracy - published:+.2f}",
+        _p_value(summary, shown["model"], test_set),
+        f"{shown['training_seconds'] / 60:.1f}",
+        shown["runs"][0]["environment"]["device"],
+    ]
+
+
+def _network(model):
+    return model.get("network", model["model"])  # earlier reports knew one schedule alone
+
+
+def _schedule(model):
+    return model["runs"][0]["settings"].get("schedule", DEFAULT_SCHEDULE)
+
+
+def _compared_sets(summary):
+    """Test sets with a published figure; without any, all of them."""
+    named = {name for model in summary["models"] for name in model["published"]}
+    return [name for name in summary["test_images"] if not named or name in named]
+
+
+def _accuracy(model, test_set):
+    if model is None or test_set not in model["accuracy"]:
+        return ""
+    return f"{percent(model['accuracy'][test_set])} ({model['accuracy'][test_set]['seeds']})"
+
+
+def _p_value(summary, model, test_set):
+    tests = summary.get("paired_tests", ())
+    found = (t for t in tests if (t["model"], t["test_set"]) == (model, test_set))
+    return next((f"{test['p_value']:.2g}" for test in found), "")
+
+
+def _section(summary, folder):
+    name = summary["experiment"]
+    pictures = sorted(
+        path.name
+        for suffix in ("png", "gif")
+        for path in (folder / name).glob(f"*.{suffix}")
+        if path.stem.startswith(("learning", "transformed", "epochs"))
+    )
+    return [
+        f"## {summary['title']}",
+        "",
+        f"[Report]({name}/report.md)",
+        "",
+        *(f"![{name}, {picture}]({name}/{picture})" for picture in pictures),
+        "",
+    ]
