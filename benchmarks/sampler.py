@@ -58,6 +58,9 @@ def fused_run(mode):
 
 def _bound(run, tensor, shape):
     tensors = [tensor(array) for array in inputs(shape)]
+    if hasattr(run, "get_concrete_function"):
+        # A tf.function looks its trace up at each call; a model's layers are within one call.
+        run = run.get_concrete_function(*tensors)
     return lambda: run(*tensors)
 
 

@@ -53,10 +53,12 @@ class LabelledImages:
     def examples(self, per_group, at_most):
         """Numbers of the images that pictures show.
 
-        The first `per_group` of each group; without groups the first `at_most`.
+        The first `per_group` of each group; without groups `at_most`, evenly spread: a folder's
+        lie class after class.
         """
         if not self.groups:
-            return np.arange(min(at_most, len(self.labels)))
+            count = len(self.labels)
+            return np.linspace(0, count - 1, min(at_most, count)).astype(int)
         return np.concatenate([mask.nonzero()[0][:per_group] for mask in self.groups.values()])
 
 

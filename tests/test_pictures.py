@@ -1,0 +1,219 @@
+"""Pictures in files: CIFAR-10 in its forms, and a user's own folder."""
+
+import io
+import json
+import os
+import pickle
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import evaluate as evaluate_command
+from data_prep.cifar10 import CLASSES, read_cifar10
+from data_prep.errors import UserError
+from data_prep.image_folder import ImageFiles, find_images, guess_shape
+from experiments import EXPERIMENTS
+from experiments.batches import InOrder
+from experiments.data import as_input
+
+
+def write_folder(root, rng, classes=("cat", "dog"), count=8, shape=(20, 30, 3)):
+    """Random pictures root/<class>/<number>.png; the images, class after class."""
+    images = rng.integers(0, 256, (len(classes), count, *shape), "uint8")
+    for name, pictures in zip(classes, images, strict=True):
+        (root / name).mkdir(parents=True)
+        for number, picture in enumerate(pictures):
+            Image.fromarray(picture.squeeze()).save(root / name / f"{number:02}.png")
+    return images.reshape(-1, *shape)
+
+
+def test_files_read_like_an_array(rng, tmp_path):
+    images = write_folder(tmp_path, rng)
+    found = find_images(tmp_path)
+    files = ImageFiles(found.training.paths, images.shape[1:])
+    assert (files.shape, files.dtype, len(files)) == (images.shape, images.dtype, len(images))
+    assert found.classes == ("cat", "dog")
+    np.testing.assert_array_equal(files[:], images)
+    np.testing.assert_array_equal(files[[3, 1, 12]], images[[3, 1, 12]])
+    np.testing.assert_array_equal(found.training.labels, np.repeat([0, 1], 8))
+
+
+def test_pictures_of_any_size_and_colour_become_alike(rng, tmp_path):
+    write_folder(tmp_path / "a", rng, shape=(20, 30, 3))
+    write_folder(tmp_path / "b", rng, shape=(50, 10, 1))
+    paths = np.concatenate([find_images(tmp_path / n).training.paths for n in "ab"])
+    assert ImageFiles(paths, (16, 24, 3))[:].shape == (32, 16, 24, 3)
+    assert ImageFiles(paths, (16, 24, 1))[:].shape == (32, 16, 24, 1)
+    assert guess_shape(paths[:16]) == (20, 30, 3)
+    assert guess_shape(paths[16:]) == (50, 10, 1)
+    assert guess_shape(paths, 64) == (64, 64, 3)
+    write_folder(tmp_path / "c", rng, count=2, shape=(100, 200, 3))
+    assert guess_shape(find_images(tmp_path / "c").training.paths) == (48, 96, 3)
+
+
+def test_a_damaged_picture_is_named(rng, tmp_path):
+    write_folder(tmp_path, rng)
+    damaged = tmp_path / "dog" / "03.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    files = ImageFiles(find_images(tmp_path).training.paths, (20, 30, 3))
+    with pytest.raises(UserError, match=r"expected a picture at .*dog/03\.png"):
+        files[:]
+    damaged.write_text("no picture")
+    with pytest.raises(UserError, match=r"expected a picture at .*dog/03\.png"):
+        guess_shape(files.paths)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, "expected a folder of pictures"),
+        (lambda root: (root / "cat").mkdir(parents=True), "two classes, got none"),
+        (lambda root: write_folder(root, np.random.default_rng(0), ("cat",)), "got cat"),
+        (
+            lambda root: [
+                write_folder(root / part, np.random.default_rng(0), classes)
+                for part, classes in (("train", ("cat", "dog")), ("test", ("cat", "eel")))
+            ],
+            "got dog, eel once",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_told(make, message, tmp_path):
+    root = tmp_path / "root"
+    make(root)
+    with pytest.raises(UserError, match=message):
+        find_images(root)
+
+
+def test_image_folder_splits_every_class_and_keeps_the_parts_apart(rng, tmp_path, monkeypatch):
+    write_folder(tmp_path, rng, count=20)
+    load = EXPERIMENTS["image-folder"].load_data
+    data, again = load(None, tmp_path), load(None, tmp_path)
+    parts = [data.training, data.validation, data.test["test"]]
+    assert [np.bincount(part.labels).tolist() for part in parts] == [[14, 14], [3, 3], [3, 3]]
+    paths = [str(path) for part in parts for path in part.images.paths]
+    assert len(set(paths)) == 40
+    assert (again.test["test"].images.paths == data.test["test"].images.paths).all()
+    assert (data.image_shape, data.classes) == ((20, 30, 3), ("cat", "dog"))
+    assert load(None, tmp_path, image_size=16).image_shape == (16, 16, 3)
+    monkeypatch.delenv("STN_DATA_DIR", raising=False)
+    with pytest.raises(UserError, match="expected --data-dir ROOT"):
+        load(None)
+
+
+def test_a_part_for_testing_is_kept_as_it_is(rng, tmp_path):
+    write_folder(tmp_path / "train", rng, count=10)
+    test = write_folder(tmp_path / "test", rng, count=4)
+    data = EXPERIMENTS["image-folder"].load_data(None, tmp_path)
+    np.testing.assert_array_equal(data.test["test"].images[:], test)
+    assert len(data.training.labels) + len(data.validation.labels) == 20
+    batches = InOrder(data.test["test"], 3)
+    images, labels = zip(*(batches[i] for i in range(batches.num_batches)), strict=True)
+    np.testing.assert_array_equal(np.concatenate(images), as_input(test))
+    np.testing.assert_array_equal(np.concatenate(labels), np.repeat([0, 1], 4))
+
+
+def cifar10_arrays(rng, count=10):
+    """Random images of every class, to train and to test: x_train, y_train, x_test, y_test."""
+    arrays = {}
+    for part in ("train", "test"):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (count, 32, 32, 3), "uint8")
+        arrays[f"y_{part}"] = np.arange(count)[:, None] % 10
+    return arrays
+
+
+def save_batches(folder, arrays):
+    """The original distribution's files."""
+    folder.mkdir()
+    pairs = [("test_batch", arrays["x_test"], arrays["y_test"])]
+    parts = (np.split(arrays[key], 5) for key in ("x_train", "y_train"))
+    pairs += [(f"data_batch_{i}", *part) for i, part in enumerate(zip(*parts, strict=True), 1)]
+    for name, images, labels in pairs:
+        data = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+        content = {b"data": data, b"labels": labels[:, 0].tolist()}
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+
+
+def save_pictures(folder, arrays):
+    """train|test/<class>/<number>.png."""
+    for part in ("train", "test"):
+        for name in CLASSES:
+            (folder / part / name).mkdir(parents=True)
+        for number, (image, (label,)) in enumerate(
+            zip(arrays[f"x_{part}"], arrays[f"y_{part}"], strict=True)
+        ):
+            path = folder / part / CLASSES[label] / f"{number}.png"
+            Image.fromarray(image).save(path)
+
+
+@pytest.mark.parametrize("form", ["cifar10.npz", "cifar-10-batches-py", "cifar10"])
+def test_cifar10_is_read_in_every_form(form, rng, tmp_path):
+    arrays = cifar10_arrays(rng)
+    if form == "cifar10.npz":
+        np.savez(tmp_path / form, **arrays)
+    elif form == "cifar10":
+        save_pictures(tmp_path / form, arrays)
+    else:
+        save_batches(tmp_path / form, arrays)
+    *read, note = read_cifar10(tmp_path)
+    assert note == ""
+    for array, expected in zip(read, arrays.values(), strict=True):
+        np.testing.assert_array_equal(array, expected.squeeze())
+
+
+def test_cifar10_as_jpegs_is_marked(rng, tmp_path):
+    with zipfile.ZipFile(tmp_path / "cifar10_jpeg.zip", "w") as archive:
+        for part in ("train", "test"):
+            for label, name in enumerate(CLASSES):
+                file = io.BytesIO()
+                Image.fromarray(np.full((32, 32, 3), 20 * label, "uint8")).save(file, "JPEG")
+                archive.writestr(f"{part}/{name}/0000.jpg", file.getvalue())
+    images, labels, _, _, note = read_cifar10(tmp_path)
+    assert note == "JPEG copy"
+    order = np.argsort(labels)
+    np.testing.assert_allclose(images[order].mean((1, 2, 3)), 20 * np.arange(10), atol=2)
+
+
+def test_a_pickle_that_would_run_something_is_refused(rng, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    save_batches(tmp_path / "cifar-10-batches-py", cifar10_arrays(rng))
+    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(UserError, match=r"mkdir is not allowed"):
+        read_cifar10(tmp_path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_cifar10_that_is_not_there_or_damaged_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"as one of cifar10\.npz, .*found none"):
+        read_cifar10(tmp_path)
+    (tmp_path / "cifar10.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"expected a whole copy of CIFAR-10 at .*cifar10\.npz"):
+        read_cifar10(tmp_path)
+
+
+def test_the_overview_stands_on_the_reports_alone(tmp_path, monkeypatch, capsys):
+    accuracy = {"mean": 0.955, "standard_error": 0.001, "seeds": 3}
+    run = {"settings": {"schedule": "best"}, "environment": {"device": "abacus"}}
+    model = {"model": "stn-cnn", "network": "stn-cnn", "accuracy": {"test": accuracy}}
+    model |= {"published": {"test": 93.4}, "training_seconds": 90, "runs": [run]}
+    paired = {"model": "stn-cnn", "test_set": "test", "p_value": 0.0123}
+    summary = {"experiment": "mnist", "title": "MNIST", "note": "fax copy", "models": [model]}
+    summary |= {"test_images": {"test": 10}, "paired_tests": [paired]}
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "report.json").write_text(json.dumps(summary))
+    arguments = ["--all", "--runs-dir", str(tmp_path / "none"), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *arguments])
+    evaluate_command.main()
+    text = (tmp_path / "README.md").read_text()
+    (row,) = (line for line in text.splitlines() if "stn-cnn |" in line)
+    assert [cell.strip() for cell in row.strip("|").split("|")] == [
+        "[mnist](mnist/report.md) (fax copy)",
+        *("stn-cnn", "test", "93.4", "", "95.50 ± 0.10 (3)", "+2.10", "0.012", "1.5", "abacus"),
+    ]
+    assert capsys.readouterr().out.strip().endswith("README.md")
