@@ -6,6 +6,7 @@ from experiments.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
 from experiments.mnist import EXPERIMENT as MNIST
 from experiments.mnist_1000 import EXPERIMENT as MNIST_1000
+from experiments.paper import EXPERIMENTS as PAPER
 
 EXPERIMENTS = {
     experiment.name: experiment
@@ -15,6 +16,7 @@ EXPERIMENTS = {
         MNIST,
         MNIST_1000,
         CLUTTERED_MNIST,
+        *PAPER,
     )
 }
 

@@ -86,14 +86,14 @@ def quiet_training(monkeypatch):
     )
 
 
-def trained(folder, data=TINY_DATA, monitor=False):
+def trained(folder, data=TINY_DATA, monitor=False, experiment=TINY):
     """A run of the tiny experiment, and its metrics."""
     run = run_of(folder, SETTINGS)
     run.start(SETTINGS, {"device": "none"}, data.parameters)
-    return run, training.train(TINY, run, SETTINGS, data, monitor)
+    return run, training.train(experiment, run, SETTINGS, data, monitor)
 
 
-def stopped(folder, monitor=False):
+def stopped(folder, **options):
     """A run of the tiny experiment that was stopped after the second of three epochs."""
     save = SaveBestAndLast.on_epoch_end
 
@@ -105,7 +105,7 @@ def stopped(folder, monitor=False):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
-            trained(folder, monitor=monitor)
+            trained(folder, **options)
     return run_of(folder, SETTINGS)
 
 
