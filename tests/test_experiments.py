@@ -78,14 +78,6 @@ TINY_DATA = Data(
 )
 
 
-@pytest.fixture
-def quiet_training(monkeypatch):
-    """Seeds the run alone: determinism of all operations cannot be taken back in this process."""
-    monkeypatch.setattr(
-        training, "make_reproducible", lambda settings: keras.utils.set_random_seed(settings.seed)
-    )
-
-
 def trained(folder, data=TINY_DATA, monitor=False, experiment=TINY):
     """A run of the tiny experiment, and its metrics."""
     run = run_of(folder, SETTINGS)

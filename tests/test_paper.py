@@ -5,7 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from test_experiments import TINY, TINY_DATA, stopped, trained
+from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
 from data_prep import paper
 from data_prep.clutter import save
@@ -13,6 +13,7 @@ from data_prep.errors import UserError
 from data_prep.sources import Source
 from data_prep.warps import Placement
 from experiments import EXPERIMENTS, training
+from experiments.base import Schedule
 from experiments.batches import ShuffledBatches
 from experiments.data import AddedDigits, LabelledImages
 from experiments.paper import COLUMNS
@@ -113,22 +114,46 @@ def test_the_published_schedule_falls_after_each_third():
     np.testing.assert_allclose([float(rate(s)) for s in steps], [1e-2, 1e-2, 1e-3, 1e-3, 1e-4])
 
 
-def test_a_run_on_drawn_images_resumes_exactly_and_keeps_the_network_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        training, "make_reproducible", lambda settings: keras.utils.set_random_seed(settings.seed)
+def build_linear(name, input_shape, num_classes, transform=None):
+    """A linear classifier."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(num_classes, activation="softmax"),
+        ]
     )
+
+
+@pytest.fixture
+def distorted_tiny():
+    """The tiny experiment on images drawn afresh, measured on larger ones."""
     warp = Placement(9, rotation=30, scale=(0.8, 1.2))
-    on_canvas = np.pad(TINY_DATA.test["test"].images, ((0, 0), (1, 2), (1, 2), (0, 0)))
-    fixed = LabelledImages(on_canvas, TINY_DATA.test["test"].labels)
-    data = replace(TINY_DATA, validation=fixed, test={"test": fixed})
-    distorted = replace(TINY, distort=lambda seed: RandomWarp(warp, seed))
-    options = {"data": data, "experiment": distorted}
-    unbroken, metrics = trained(tmp_path / "unbroken", **options)
-    stopped(tmp_path / "broken", **options)
-    resumed, again = trained(tmp_path / "broken", **options)
+    images, labels = tiny_images(20, 1)
+    on_canvas = LabelledImages(np.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0))), labels)
+    return {
+        "data": replace(TINY_DATA, validation=on_canvas, test={"test": on_canvas}),
+        "experiment": replace(
+            TINY,
+            build_model=build_linear,
+            schedules={"best": Schedule(3, 10, "SGD", 0.1, "thirds")},
+            distort=lambda seed: RandomWarp(warp, seed),
+        ),
+    }
+
+
+def test_a_run_on_drawn_images_resumes_exactly_and_keeps_the_network_alone(
+    tmp_path, quiet_training, distorted_tiny
+):
+    unbroken, metrics = trained(tmp_path / "unbroken", **distorted_tiny)
+    stopped(tmp_path / "broken", **distorted_tiny)
+    resumed, again = trained(tmp_path / "broken", **distorted_tiny)
     for column in ("loss", "val_loss"):
         one, other = ([row[column] for row in r.read_history()] for r in (unbroken, resumed))
         assert one == other
+        assert len(one) == 3
     assert metrics["test_accuracy"] == again["test_accuracy"]
-    kept = keras.models.load_model(resumed.best_model)
-    assert kept.input_shape == (None, 9, 9, 1)
+    models = [keras.models.load_model(run.best_model) for run in (unbroken, resumed)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert models[0].input_shape == (None, 9, 9, 1)
