@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
 	tests/test_layers.py tests/test_transforms.py tests/test_theta.py tests/test_callbacks.py \
-	tests/test_constraints.py tests/test_architectures.py stn_keras
+	tests/test_constraints.py tests/test_architectures.py tests/test_warps.py stn_keras
 # A process a core; a file's tests stay together, since they share what one of them has trained.
 PARALLEL ?= -n auto --dist loadfile
 DEMO_RUNS ?= runs
@@ -56,6 +56,7 @@ benchmark: install
 	$(BIN)/python -m benchmarks.sampler
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.distortion
 
 clean:
 	rm -rf $(VENV)

@@ -1,15 +1,17 @@
-"""python -m data_prep: make a distorted or a cluttered data set."""
+"""python -m data_prep: make a distorted or a cluttered data set, or one of the paper's."""
 
 from pathlib import Path
 
 from data_prep.clutter import CLUTTERED, Clutter, make_cluttered_set
-from data_prep.clutter import save as save_cluttered
+from data_prep.clutter import save as save_parts
 from data_prep.distorted_set import SETS, make_distorted_set
 from data_prep.distorted_set import save as save_distorted
 from data_prep.distortions import default_workers
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import atomic_folder, writable_folder
 from data_prep.image_folder import write_images
+from data_prep.paper import RECIPES, make_paper_set
+from data_prep.sources import load_source
 
 LEAST = {
     "seed": 0,
@@ -32,13 +34,20 @@ def parse_arguments():
     for name, (source, _) in SETS.items():
         says = f"{source}: originals, distorted copies, labels"
         distorted = add_set(sets, name, says, make_distorted)
+        add_workers(distorted)
+        add_pictures(distorted)
         add_number(distorted, "--copies", 1, "how often each training image is distorted")
     says = "mnist: digits at random places among scraps of others"
     cluttered = add_set(sets, CLUTTERED, says, make_cluttered)
+    add_workers(cluttered)
+    add_pictures(cluttered)
     add_number(cluttered, "--count", 60_000, "training images; there is one for each test digit")
     add_number(cluttered, "--canvas", Clutter.canvas, "height and width of the images")
     add_number(cluttered, "--patches", Clutter.patches, "scraps of other digits in each image")
     add_number(cluttered, "--patch-size", Clutter.patch_size, "their height and width")
+    for name, recipe in RECIPES.items():
+        says = f"mnist: the paper's validation and test digits, {recipe.title}"
+        add_set(sets, name, says, make_paper)
     return parser.parse_args()
 
 
@@ -48,7 +57,6 @@ def add_set(sets, name, says, make):
     parser.set_defaults(make=make)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .npz to write")
     add_number(parser, "--seed", 42, "same seed, same bytes")
-    add_number(parser, "--workers", default_workers(), "how many work at once")
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
@@ -57,13 +65,22 @@ def add_set(sets, name, says, make):
     parser.add_argument(
         "--no-preview", action="store_true", help="do not draw FILE's preview picture"
     )
+    return parser
+
+
+def add_pictures(parser):
+    """The option of sets with training images of one channel or three."""
     parser.add_argument(
         "--pictures",
         type=Path,
         metavar="DIR",
         help="write the images as PNG files too: DIR/train/LABEL/*.png and DIR/test/LABEL/*.png",
     )
-    return parser
+
+
+def add_workers(parser):
+    """The option of sets that are made in parallel."""
+    add_number(parser, "--workers", default_workers(), "how many work at once")
 
 
 def add_number(parser, name, default, says):
@@ -83,8 +100,9 @@ def main():
         if value < least:
             option = name.replace("_", "-")
             raise UserError(f"expected --{option} of at least {least}, got {value}")
-    if arguments.pictures and arguments.pictures.exists():
-        raise UserError(f"expected --pictures to name a new folder, got {arguments.pictures}")
+    pictures = getattr(arguments, "pictures", None)
+    if pictures and pictures.exists():
+        raise UserError(f"expected --pictures to name a new folder, got {pictures}")
     writable_folder(arguments.out.parent)
     arguments.make(arguments)
 
@@ -117,7 +135,7 @@ def make_cluttered(arguments):
     dataset = make_cluttered_set(
         clutter, arguments.count, arguments.seed, arguments.data_dir, arguments.workers
     )
-    save_cluttered(dataset, arguments.out)
+    save_parts(dataset, arguments.out)
     print_made(arguments, len(dataset.train_labels), len(dataset.test_labels))
     write_pictures(
         arguments,
@@ -127,11 +145,7 @@ def make_cluttered(arguments):
         },
     )
     if not arguments.no_preview:
-        from data_prep.preview import save_grid
-
-        preview = arguments.out.with_suffix(".png")
-        save_grid(dataset.test_images, dataset.test_labels, preview)
-        print(f"{preview}: test images and their labels")
+        draw_grid(dataset, arguments.out.with_suffix(".png"))
 
 
 def write_pictures(arguments, parts):
@@ -144,9 +158,27 @@ def write_pictures(arguments, parts):
     print(f"{arguments.pictures}: the same images as pictures")
 
 
-def print_made(arguments, training, test):
+def make_paper(arguments):
+    """A set of the paper, with test images in its preview."""
+    source = load_source("mnist", arguments.data_dir)
+    dataset = make_paper_set(arguments.set, arguments.seed, source)
+    save_parts(dataset, arguments.out)
+    print_made(arguments, len(dataset.validation_labels), len(dataset.test_labels), "validation")
+    if not arguments.no_preview:
+        draw_grid(dataset, arguments.out.with_suffix(".png"))
+
+
+def draw_grid(dataset, path):
+    """The preview of a set without originals."""
+    from data_prep.preview import save_grid
+
+    save_grid(dataset.test_images, dataset.test_labels, path)
+    print(f"{path}: test images and their labels")
+
+
+def print_made(arguments, others, test, kind="training"):
     """What has been written."""
-    counts = f"{training:,} training and {test:,} test images"
+    counts = f"{others:,} {kind} and {test:,} test images"
     print(f"{arguments.out}: {counts}, seed {arguments.seed}")
 
 

@@ -1,6 +1,7 @@
 """Pictures of data sets."""
 
 import matplotlib
+import numpy as np
 
 from data_prep.files import atomic_path
 
@@ -32,7 +33,7 @@ def save_preview(dataset, path, per_family=3):
 
 
 def save_grid(images, labels, path, rows=3, columns=8):
-    """Draw the first images of a set, each under its label."""
+    """Draw the first images of a set, each under its label, its channels side by side."""
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -42,7 +43,7 @@ def save_grid(images, labels, path, rows=3, columns=8):
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, label in zip(axes.flat, images, labels, strict=False):
-        axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axis.imshow(np.hstack(np.moveaxis(image, -1, 0)), cmap="gray", vmin=0, vmax=255)
         axis.set_title(label, fontsize=8)
     _save(figure, path)
 

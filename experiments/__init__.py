@@ -10,6 +10,7 @@ from experiments.distorted_mnist import STRONG as DISTORTED_MNIST_STRONG
 from experiments.image_folder import EXPERIMENT as IMAGE_FOLDER
 from experiments.mnist import EXPERIMENT as MNIST
 from experiments.mnist_1000 import EXPERIMENT as MNIST_1000
+from experiments.paper import EXPERIMENTS as PAPER
 
 EXPERIMENTS = {
     experiment.name: experiment
@@ -23,6 +24,7 @@ EXPERIMENTS = {
         CIFAR10,
         CIFAR10_EVA6,
         IMAGE_FOLDER,
+        *PAPER,
     )
 }
 

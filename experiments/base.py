@@ -41,7 +41,8 @@ class Schedule:
         batch_size: images a batch.
         optimizer: name of a Keras optimizer, such as "AdamW".
         learning_rate: the optimizer's at the start.
-        decay: what becomes of the learning rate: "constant", or "cosine" to zero at the end.
+        decay: what becomes of the learning rate: "constant", "cosine" to zero at the end, or
+            "thirds", a tenth of it after each third.
         optimizer_arguments: the optimizer's other arguments.
         augment: image shape (H, W, C) -> function (images, rng) -> images that each training batch
             goes through, such as `JitterRanges`; None: images stay as they are.
@@ -77,6 +78,8 @@ class Experiment:
             "published" the publication's, "quick" takes minutes on two cores.
         images_per_epoch: the same arguments -> images of an epoch, where making the data takes
             long; None: they are loaded.
+        distort: seed -> Keras layer that training images alone go through, in the training graph;
+            its images have the size of the test images. None: images are trained on as they are.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
         any_size: whether `load_data` takes an `image_size` that pictures are brought to.
@@ -89,6 +92,7 @@ class Experiment:
     load_data: Callable
     schedules: dict[str, Schedule]
     images_per_epoch: Callable | None = None
+    distort: Callable | None = None
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str = ""
     any_size: bool = False

@@ -6,8 +6,6 @@ import math
 import keras
 import numpy as np
 
-from experiments.data import as_input
-
 
 class ShuffledBatches(keras.utils.PyDataset):
     """An endless stream of full batches, shuffled: an epoch is every original and, where there are
@@ -39,10 +37,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         epoch, step = divmod(index, self.steps_per_epoch)
         epoch += self.first_epoch
         batch = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        images = as_input(self.data.images[batch])
-        if self.augment:
-            images = self.augment(images, np.random.default_rng((self.seed, epoch, step)))
-        return images, self.data.label(batch)
+        rng = np.random.default_rng((self.seed, epoch, step))
+        images, labels = self.data.batch(batch, rng)
+        return (self.augment(images, rng) if self.augment else images), labels
 
     def _shuffled(self, epoch):
         rng = np.random.default_rng((self.seed, epoch))
@@ -71,4 +68,4 @@ class InOrder(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return as_input(self.part.images[batch]), self.part.labels[batch]
+        return self.part.batch(batch)

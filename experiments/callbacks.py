@@ -61,17 +61,18 @@ class SaveBestAndLast(keras.callbacks.Callback):
     Args:
         run: `experiments.runs.Run`.
         rows: rows of history.csv of earlier epochs.
+        network: the model that is kept, which may be a part of the one that trains.
     """
 
-    def __init__(self, run, rows):
+    def __init__(self, run, rows, network):
         super().__init__()
-        self.run = run
+        self.run, self.network = run, network
         self.best = min((row.get(VALIDATION_LOSS, math.inf) for row in rows), default=math.inf)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._is_kept(epoch, logs):
             with atomic_path(self.run.best_model) as partial:
-                self.model.save(partial)
+                self.network.save(partial)
         with atomic_path(self.run.last_state) as partial:
             self.model.save_weights(partial)
             with h5py.File(partial, "r+") as file:

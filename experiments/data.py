@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from data_prep.paper import show_together
+
 DATA_SEED = 42
 
 
@@ -34,6 +36,23 @@ class TrainingImages:
         """Labels of the images of those numbers."""
         return self.labels[number % len(self.labels)]
 
+    def batch(self, numbers, rng):
+        """Images and labels of those numbers, as models take them; what else it takes is drawn."""
+        return as_input(self.images[numbers]), self.label(numbers)
+
+
+@dataclass(frozen=True)
+class AddedDigits(TrainingImages):
+    """Digits that are shown with another one, drawn at random, in a second channel.
+
+    The label of an image is the sum of both.
+    """
+
+    def batch(self, numbers, rng):
+        pairs = np.stack([numbers, rng.integers(len(self.labels), size=len(numbers))], axis=-1)
+        images, labels = show_together(self.images, self.labels, pairs)
+        return as_input(images), labels
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -49,6 +68,10 @@ class LabelledImages:
     images: np.ndarray
     labels: np.ndarray
     groups: dict = field(default_factory=dict)
+
+    def batch(self, numbers):
+        """Images and labels of those numbers, as models take them."""
+        return as_input(self.images[numbers]), self.labels[numbers]
 
     def examples(self, per_group, at_most):
         """Numbers of the images that pictures show.

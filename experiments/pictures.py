@@ -26,7 +26,7 @@ def draw_transformer(model, result, data, path):
     )
     for column, number in enumerate(chosen):
         for axis, images in zip(axes[:, column], (inputs, outputs), strict=True):
-            axis.imshow(images[column].squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(_beside(images[column]), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         label = data.class_name(part.labels[number])
         predicted = data.class_name(result.predicted[data.shown][number])
@@ -40,6 +40,13 @@ def draw_transformer(model, result, data, path):
     axes[0, 0].set_ylabel("input", fontsize=9)
     axes[1, 0].set_ylabel("transformed", fontsize=9)
     _save(figure, path)
+
+
+def _beside(image):
+    """(H, W, C) as one picture: 1 or 3 channels as they are, others beside each other."""
+    if image.shape[-1] in (1, 3):
+        return image
+    return np.hstack(np.moveaxis(image, -1, 0))
 
 
 def draw_confusion(results, data, path):

@@ -26,6 +26,9 @@ from stn_keras.optimizers import with_localization_rate
 DECAYS = {
     "constant": lambda rate, total_steps: rate,
     "cosine": keras.optimizers.schedules.CosineDecay,
+    "thirds": lambda rate, total_steps: keras.optimizers.schedules.PiecewiseConstantDecay(
+        [total_steps // 3, 2 * total_steps // 3], [rate, rate / 10, rate / 100]
+    ),
 }
 
 
@@ -50,12 +53,13 @@ def train(experiment, run, settings, data, monitor=False):
     augment = schedule.augment and schedule.augment(data.training.images.shape[1:])
     batches = ShuffledBatches(data.training, settings.batch_size, settings.seed, augment=augment)
     steps_per_epoch = batches.steps_per_epoch
-    model = compile_model(experiment, settings, data, steps_per_epoch * settings.epochs)
+    network = build_model(experiment, settings, data)
+    model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
     first_epoch = batches.first_epoch = _restore(model, run)
     history = run.read_history(history_columns(data))
     rows = [row for row in history if row["epoch"] < first_epoch]  # a lost epoch's comes again
     print(
-        f"{settings.name}: {model.count_params():,} parameters, "
+        f"{settings.name}: {network.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
     )
     model.fit(
@@ -68,9 +72,9 @@ def train(experiment, run, settings, data, monitor=False):
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
         callbacks=[
             EpochSeconds(),
-            *(monitors(run, model, data) if monitor else ()),
+            *(monitors(run, network, data) if monitor else ()),
             WriteHistory(run, rows),
-            SaveBestAndLast(run, rows),
+            SaveBestAndLast(run, rows, network),
         ],
     )
     return _finish(run, data)
@@ -101,9 +105,15 @@ def build_model(experiment, settings, data):
         raise UserError(f"{settings.name}: {one_line(error)}") from None
 
 
-def compile_model(experiment, settings, data, total_steps):
-    """The model of the run, ready to train for `total_steps`."""
-    model = build_model(experiment, settings, data)
+def compile_model(experiment, settings, network, total_steps):
+    """The network, behind the layer that distorts its training images if there is one, ready to
+    train for `total_steps`.
+    """
+    model = network
+    if experiment.distort:
+        # Only test images have the network's own size.
+        images = keras.Input((None, None, network.input_shape[-1]))
+        model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
     schedule = experiment.schedules[settings.schedule]
     rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
     make_optimizer = getattr(keras.optimizers, schedule.optimizer)

@@ -41,3 +41,13 @@ def _clean_keras():
     yield
     keras.config.set_dtype_policy("float32")
     keras.backend.clear_session()
+
+
+@pytest.fixture
+def quiet_training(monkeypatch):
+    """Seeds the run alone: determinism of all operations cannot be taken back in this process."""
+    from experiments import training
+
+    monkeypatch.setattr(
+        training, "make_reproducible", lambda settings: keras.utils.set_random_seed(settings.seed)
+    )

@@ -78,22 +78,14 @@ TINY_DATA = Data(
 )
 
 
-@pytest.fixture
-def quiet_training(monkeypatch):
-    """Seeds the run alone: determinism of all operations cannot be taken back in this process."""
-    monkeypatch.setattr(
-        training, "make_reproducible", lambda settings: keras.utils.set_random_seed(settings.seed)
-    )
-
-
-def trained(folder, data=TINY_DATA, monitor=False):
+def trained(folder, data=TINY_DATA, monitor=False, experiment=TINY):
     """A run of the tiny experiment, and its metrics."""
     run = run_of(folder, SETTINGS)
     run.start(SETTINGS, {"device": "none"}, data.parameters)
-    return run, training.train(TINY, run, SETTINGS, data, monitor)
+    return run, training.train(experiment, run, SETTINGS, data, monitor)
 
 
-def stopped(folder, monitor=False):
+def stopped(folder, **options):
     """A run of the tiny experiment that was stopped after the second of three epochs."""
     save = SaveBestAndLast.on_epoch_end
 
@@ -105,7 +97,7 @@ def stopped(folder, monitor=False):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SaveBestAndLast, "on_epoch_end", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
-            trained(folder, monitor=monitor)
+            trained(folder, **options)
     return run_of(folder, SETTINGS)
 
 

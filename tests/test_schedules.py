@@ -17,6 +17,12 @@ from stn_keras.models import tutorial_cnn, tutorial_localization_net, with_spati
 PUBLISHED = replace(SETTINGS, schedule="published", epochs=7, batch_size=5)
 
 
+def compiled(experiment, settings, data):
+    """The model of a run, ready to train for 100 steps."""
+    network = training.build_model(experiment, settings, data)
+    return training.compile_model(experiment, settings, network, 100)
+
+
 def rates(optimizer, steps):
     """The learning rate at each of the steps."""
     rate = optimizer.get_config()["learning_rate"]
@@ -29,7 +35,7 @@ def rates(optimizer, steps):
 def test_a_schedule_decides_optimizer_and_decay():
     steps = [0, 50, 100]
     best, published = (
-        training.compile_model(TINY, settings, TINY_DATA, 100).optimizer
+        compiled(TINY, settings, TINY_DATA).optimizer
         for settings in (replace(SETTINGS, model="tiny"), PUBLISHED)
     )
     assert isinstance(best, keras.optimizers.AdamW)
@@ -55,7 +61,7 @@ def test_every_schedule_can_be_trained(experiment):
     for name, schedule in experiment.schedules.items():
         assert set(schedule.localization_rates) <= set(experiment.models)
         settings = replace(SETTINGS, model=experiment.models[-1], schedule=name)
-        model = training.compile_model(experiment, settings, data, 100)
+        model = compiled(experiment, settings, data)
         assert model.output_shape == (None, 10)
 
 

@@ -1,0 +1,48 @@
+"""Training images drawn afresh for every batch, in the training graph."""
+
+import keras
+from keras import ops
+
+from stn_keras.ops.backend import fused
+
+
+class RandomWarp(keras.layers.Layer):
+    """Distorts images while training; otherwise they are on the canvas already and stay as they
+    are.
+
+    Args:
+        warp: `data_prep.warps.Warp`.
+        seed: integer, of the noise.
+
+    Input shape: (N, H, H, C), any size while training, else that of the canvas.
+
+    Output shape: (N, canvas, canvas, C).
+
+    Example:
+        >>> from data_prep.warps import Placement
+        >>> layer = RandomWarp(Placement(42, rotation=45), seed=0)
+        >>> tuple(layer(ops.ones((2, 28, 28, 1)), training=True).shape)
+        (2, 42, 42, 1)
+    """
+
+    def __init__(self, warp, seed):
+        super().__init__(dtype="float32", name="random_warp")
+        self.warp = warp
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        if not training:
+            return ops.reshape(images, (-1, *self.compute_output_shape(images.shape)[1:]))
+        return fused(self.warp, images, *self.noise(ops.shape(images)[0] * images.shape[-1]))
+
+    def noise(self, count):
+        """Uniform and normal noise for that many digits."""
+        uniform = (count, self.warp.uniforms)
+        normal = (count, self.warp.normals)
+        return (
+            keras.random.uniform(uniform, seed=self.seed_generator),
+            keras.random.normal(normal, seed=self.seed_generator),
+        )
+
+    def compute_output_shape(self, images_shape):
+        return (images_shape[0], self.warp.canvas, self.warp.canvas, images_shape[-1])
