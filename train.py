@@ -2,6 +2,8 @@
 
 import argparse
 import importlib.util
+import shlex
+import sys
 
 from data_prep.errors import UserError, run_command
 from data_prep.files import writable_folder
@@ -188,5 +190,12 @@ def train_all(experiment, pending, data, monitor):
         print(run.folder)
 
 
+def resume_command(arguments):
+    """The command that goes on where the one with these arguments was stopped."""
+    kept = [argument for argument in arguments if argument not in ("--overwrite", "--resume")]
+    return shlex.join(["python", "train.py", *kept, "--resume"])
+
+
 if __name__ == "__main__":
-    run_command(main, "train.py")
+    goes_on = f"{resume_command(sys.argv[1:])} goes on after the last whole epoch"
+    run_command(main, "train.py", goes_on)

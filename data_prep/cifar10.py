@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from data_prep.archives import MOST_BYTES, check_sizes, read_arrays
 from data_prep.distortions import default_workers
 from data_prep.errors import UserError, one_line
-from data_prep.image_folder import ImageFiles, find_images
+from data_prep.image_folder import FORMATS, ImageFiles, find_images
 from data_prep.quiet import quiet_import
 
 CLASSES = (
@@ -28,6 +29,9 @@ CLASSES = (
     "truck",
 )
 SHAPE = (32, 32, 3)
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+# A batch of the original distribution has 31 MB.
+MOST_PICKLED = 2**26
 JPEG_NOTE = "JPEG copy"
 # What a pickled NumPy array consists of.
 PICKLED_NAMES = {
@@ -35,7 +39,6 @@ PICKLED_NAMES = {
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
-    ("_codecs", "encode"),
 }
 
 
@@ -56,6 +59,7 @@ def read_cifar10(folder):
         if (folder / name).exists():
             arrays, note = read(folder / name)
             _check(arrays, folder / name)
+            arrays[1::2] = [labels.astype("int64") for labels in arrays[1::2]]
             return *(np.ascontiguousarray(array) for array in arrays), note
     raise UserError(f"expected CIFAR-10 in {folder} as one of {', '.join(FORMS)}, found none")
 
@@ -85,9 +89,8 @@ def _told(path):
 
 
 def _read_npz(path):
-    with _told(path), np.load(path, allow_pickle=False) as file:
-        arrays = [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
-    arrays[1::2] = [labels.reshape(-1).astype("int64") for labels in arrays[1::2]]
+    arrays = read_arrays(path, KEYS, "a whole copy of CIFAR-10")
+    arrays[1::2] = [labels.reshape(-1) for labels in arrays[1::2]]
     return arrays, ""
 
 
@@ -96,27 +99,40 @@ def _read_batches(folder):
     with _told(folder):
         training = [_read_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
         images, labels = (np.concatenate(parts) for parts in zip(*training, strict=True))
-        return (images, labels, *_read_batch(folder / "test_batch")), ""
+        return [images, labels, *_read_batch(folder / "test_batch")], ""
 
 
 def _read_batch(path):
+    if path.stat().st_size > MOST_PICKLED:
+        raise ValueError(f"{path.name} has more than {MOST_PICKLED:,} bytes")
     content = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="bytes").load()
-    images = content[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return images, np.array(content[b"labels"], "int64")
+    images, labels = content[b"data"], content[b"labels"]
+    # A few bytes of pickle can hold a list in lists in lists, or an array without end.
+    if images.nbytes > MOST_PICKLED or not all(type(label) is int for label in labels):
+        raise ValueError(f"{path.name} has other data or labels than integers")
+    images = images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return images, np.array(labels, "int64")
 
 
 class _ArraysOnly(pickle.Unpickler):
     """Reads NumPy arrays in plain containers and refuses to call anything else."""
 
     def find_class(self, module, name):
+        if (module, name) == ("_codecs", "encode"):
+            return _latin1  # how Python 3 pickles bytes for Python 2; other codecs multiply them
         if (module, name) not in PICKLED_NAMES:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
+def _latin1(text, _):
+    return text.encode("latin1")
+
+
 def _read_jpeg_zip(path):
     with _told(path), zipfile.ZipFile(path) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        names = sorted({name for name in archive.namelist() if name.endswith(".jpg")})
+        check_sizes(archive, names, MOST_BYTES)
         files = [archive.read(name) for name in names]
     classes = {name: label for label, name in enumerate(CLASSES)}
     with _told(path):
@@ -133,7 +149,9 @@ def _decode(files):
     images = np.empty((len(files), *SHAPE), "uint8")
 
     def decode(number):
-        with Image.open(io.BytesIO(files[number])) as file:
+        with Image.open(io.BytesIO(files[number]), formats=FORMATS) as file:
+            if file.size != SHAPE[:2]:
+                raise ValueError(f"expected pictures of 32x32 pixels, got {file.size}")
             images[number] = file.convert("RGB")
 
     with ThreadPoolExecutor(default_workers()) as pool:
@@ -166,9 +184,11 @@ FORMS = {
 def _check(arrays, path):
     sound = all(
         images.dtype == np.uint8
+        and images.ndim == 4
         and images.shape[1:] == SHAPE
         and len(images) > 0
         and labels.shape == (len(images),)
+        and np.issubdtype(labels.dtype, np.integer)
         and labels.min() >= 0
         and labels.max() <= 9
         for images, labels in zip(arrays[::2], arrays[1::2], strict=True)

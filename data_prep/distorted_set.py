@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.archives import MOST_BYTES, read_arrays
 from data_prep.distortions import distort
 from data_prep.errors import UserError, one_line
 from data_prep.files import atomic_path
@@ -18,7 +19,10 @@ SETS = {
     "distorted-mnist-strong": ("mnist", "strong"),
     "distorted-digits": ("digits", "post"),
 }
-_ARRAYS = {"originals": 4, "labels": 1, "distorted": 4, "distortion": 1}
+SHAPE = (28, 28, 1)
+_ARRAYS = ("originals", "labels", "distorted", "distortion")
+_PARTS = ("train", "test")
+_MOST_PARAMETERS = 2**20
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def save(dataset, path):
     """Write the set as one .npz, whole or not at all."""
     arrays = {
         f"{part}_{key}": getattr(split, key)
-        for part, split in (("train", dataset.train), ("test", dataset.test))
+        for part, split in zip(_PARTS, (dataset.train, dataset.test), strict=True)
         for key in _ARRAYS
     }
     with atomic_path(path) as temporary:
@@ -126,18 +130,18 @@ def load(path):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"expected a data set at {path}, found none")
+    what = "a whole data set of python -m data_prep"
+    (described,) = read_arrays(path, ["parameters"], what, _MOST_PARAMETERS)
+    # `save` packs nothing: what is larger than its file was not written by it.
+    most = max(MOST_BYTES, path.stat().st_size)
+    keys = [f"{part}_{key}" for part in _PARTS for key in _ARRAYS]
+    arrays = read_arrays(path, keys, what, most)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            parameters = json.loads(str(file["parameters"]))
-            splits = [
-                Split(**{key: file[f"{part}_{key}"] for key in _ARRAYS})
-                for part in ("train", "test")
-            ]
-            families = len(parameters["recipe"])
-    except Exception as error:  # zipfile, zlib, json and numpy each have their own
-        raise UserError(
-            f"expected a whole data set of python -m data_prep at {path} ({one_line(error)})"
-        ) from None
+        parameters = json.loads(str(described))
+        families, _ = len(parameters["recipe"]), parameters["source_sha256"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(f"expected {what} at {path} ({one_line(error)})") from None
+    splits = [Split(*arrays[:4]), Split(*arrays[4:])]
     for split in splits:
         _check_split(split, families, path)
     return DistortedSet(*splits, parameters)
@@ -145,17 +149,19 @@ def load(path):
 
 def _check_split(split, families, path):
     shapes = {key: getattr(split, key).shape for key in _ARRAYS}
-    count = shapes["labels"][0] if shapes["labels"] else 0
+    images, copies = (shapes[key][0] if shapes[key] else 0 for key in ("originals", "distorted"))
     sound = (
-        all(len(shapes[key]) == rank for key, rank in _ARRAYS.items())
-        and split.originals.dtype == split.distorted.dtype == np.uint8
-        and shapes["originals"][1:] == shapes["distorted"][1:]
-        and shapes["originals"][0] == count > 0
-        and shapes["distorted"][0] % count == 0
-        and shapes["distortion"] == shapes["distorted"][:1]
+        split.originals.dtype == split.distorted.dtype == split.distortion.dtype == np.uint8
+        and shapes["originals"] == (images, *SHAPE)
+        and shapes["distorted"] == (copies, *SHAPE)
+        and shapes["distortion"] == (copies,)
+        and shapes["labels"] == (images,)
+        and copies >= images > 0
+        and copies % images == 0
         and np.issubdtype(split.labels.dtype, np.integer)
         and split.labels.min() >= 0
-        and split.distortion.max(initial=0) < families
+        and split.labels.max() <= 9
+        and split.distortion.max() < families
     )
     if not sound:
         raise UserError(

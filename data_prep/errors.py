@@ -1,6 +1,9 @@
 """One way to tell a user what went wrong."""
 
 import argparse
+import multiprocessing
+import os
+import signal
 import sys
 
 
@@ -20,13 +23,38 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
 
 
-def run_command(main, prog):
-    """Run a command line's `main`; what the user can mend becomes one line and exit code 2."""
+def run_command(main, prog, stopped=""):
+    """Run a command line's `main`; what the user can mend becomes one line and exit code 2.
+
+    Args:
+        main: function of no arguments.
+        prog: name of the program.
+        stopped: what a user does after the program was stopped, by SIGTERM or by Ctrl-C.
+    """
+    advice = f"; {stopped}" if stopped else ""
+    _end_at_sigterm(f"{prog}: terminated{advice}")
     try:
         main()
     except (UserError, OSError) as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
+        print(f"{prog}: interrupted{advice}", file=sys.stderr)
         sys.exit(130)
+
+
+def _end_at_sigterm(message):
+    """Let SIGTERM say one line and end the process, and its workers, at once with exit code 143.
+
+    Files are whole or absent at every moment, so there is nothing to wait for.
+    """
+    own = os.getpid()
+
+    def end(number, frame):
+        if os.getpid() == own:  # a forked worker ends without a word
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            os.write(sys.stderr.fileno(), f"{message}\n".encode())
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)

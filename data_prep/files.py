@@ -1,6 +1,7 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -9,16 +10,28 @@ from pathlib import Path
 
 from data_prep.errors import UserError
 
+# What the system says where a disk, a quota or a limit is full.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MOST_TEXT = 2**24
+
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """A partial file beside `path`, of the same suffix, renamed to it when the block succeeds."""
+    """A partial file beside `path`, of the same suffix, renamed to it when the block succeeds.
+
+    Raises:
+        UserError: there is no space for it; what was at `path` is there still.
+    """
     path = Path(path)
     suffix = "".join(path.suffixes)
     partial = path.with_name(f".{path.name.removesuffix(suffix)}-partial{suffix}")
     try:
         yield partial
         os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # h5py has both
+        if not _is_full(error):
+            raise
+        raise UserError(f"no space to write {path}; files written before it are whole") from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -35,6 +48,31 @@ def atomic_folder(path):
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_full(error):
+    """Whether it says that there is no space; HDF5 says so within a longer text."""
+    return getattr(error, "errno", None) in _FULL or any(
+        f"errno = {number}," in str(error) for number in _FULL
+    )
+
+
+def remove_partials(folder):
+    """Remove what a killed process has left of `atomic_path` in a folder."""
+    for partial in Path(folder).glob(".*-partial*"):
+        partial.unlink()
+
+
+def read_text(path):
+    """The text of a file that people could have written.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not text, or too much of it.
+    """
+    if path.stat().st_size > MOST_TEXT:
+        raise ValueError(f"{path} has more than {MOST_TEXT:,} bytes")
+    return path.read_text()
 
 
 def write_json(path, content):

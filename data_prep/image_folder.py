@@ -1,6 +1,7 @@
 """A user's own pictures: root/<class>/*.png|jpg, read when they are needed."""
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from data_prep.distortions import default_workers
 from data_prep.errors import UserError, one_line
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")  # whatever the suffix: Pillow reads scripts too
+# Each thread may hold a picture, so that much is decoded at most; JPEGs of 64 times as many.
+MOST_PIXELS = 50_000_000
 PARTS = ("train", "test")
 # The size and the colours of a folder are told from so many of its pictures.
 LOOKED_AT = 100
@@ -62,9 +66,11 @@ class ImageFiles:
     def _read(self, path):
         height, width, channels = self.image_shape
         try:
-            with Image.open(path) as file:
+            with Image.open(path, formats=FORMATS) as file:
                 # JPEGs are decoded at a fraction of their size where that is enough.
                 file.draft(MODES[channels], (width, height))
+                if file.width * file.height > MOST_PIXELS:
+                    raise ValueError(f"it has more than {MOST_PIXELS:,} pixels: {file.size}")
                 image = file.convert(MODES[channels])
                 if image.size != (width, height):
                     image = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -109,7 +115,8 @@ class ImageFolder:
         digest = hashlib.sha256()
         for part in (self.training, self.test):
             for path in part.paths if part else ():
-                digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
+                name = f"{path.parent.name}/{path.name} {path.stat().st_size}\n"
+                digest.update(os.fsencode(name))  # a name may be of any bytes
         return digest.hexdigest()
 
 
@@ -140,7 +147,7 @@ def find_images(root):
 
 def _list_classes(folder):
     by_class = {
-        child.name: sorted(path for path in child.iterdir() if path.suffix.lower() in SUFFIXES)
+        child.name: sorted(path for path in child.iterdir() if _is_picture(path))
         for child in sorted(folder.iterdir())
         if child.is_dir() and not child.name.startswith(".")
     }
@@ -153,6 +160,10 @@ def _list_classes(folder):
     counts = [len(paths) for paths in by_class.values()]
     paths = np.array([path for paths in by_class.values() for path in paths])
     return tuple(by_class), FolderPart(paths, np.repeat(np.arange(len(counts)), counts))
+
+
+def _is_picture(path):
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def guess_shape(paths, side=None):
@@ -180,7 +191,7 @@ def guess_shape(paths, side=None):
 
 def _header(path):
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             return file.size, file.mode
     except Exception as error:  # Pillow has many
         raise UserError(f"expected a picture at {path} ({one_line(error)})") from None

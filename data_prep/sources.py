@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.archives import read_arrays
 from data_prep.cifar10 import download_cifar10, read_cifar10
 from data_prep.errors import UserError, one_line
 from data_prep.quiet import quiet_import
@@ -113,13 +114,7 @@ def _read_npz(path, keys, remedy):
     """The arrays of these keys of an .npz, in their order."""
     if not path.is_file():
         raise UserError(f"expected a data file at {path}, found none; {remedy}")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[key] for key in keys]
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise UserError(
-            f"expected a whole .npz with {', '.join(keys)} at {path} ({one_line(error)})"
-        ) from None
+    return read_arrays(path, keys, f"a whole .npz with {', '.join(keys)}")
 
 
 def _check_digits(images, labels, path):

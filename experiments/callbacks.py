@@ -6,13 +6,17 @@ import time
 
 import h5py
 import keras
+import numpy as np
 
+from data_prep.errors import UserError
 from data_prep.files import atomic_path
 from experiments.data import as_input
-from experiments.evaluation import transformer_of
+from experiments.evaluation import predict_theta, transformer_of
+from experiments.saved import not_finite, seal
 from stn_keras.callbacks import TransformerMonitor
 
 VALIDATION_LOSS = "val_loss"
+LOOKED_AT = 10
 MONITORED_PER_GROUP, MONITORED_AT_MOST = 2, 10
 
 
@@ -24,6 +28,36 @@ class EpochSeconds(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds"] = round(time.perf_counter() - self.started, 2)
+
+
+class StopDiverged(keras.callbacks.Callback):
+    """Ends a run at the first epoch with a loss, weight or theta that is not finite.
+
+    It looks at the end of an epoch and before anything of it is written, so what is kept is good;
+    Keras's TerminateOnNaN fetches the loss of every batch, and goes on to the end of the epoch.
+
+    Args:
+        run: `experiments.runs.Run`.
+        network: the model that is kept.
+        data: `experiments.data.Data`.
+    """
+
+    def __init__(self, run, network, data):
+        super().__init__()
+        self.run, self.network, self.data = run, network, data
+
+    def on_epoch_end(self, epoch, logs=None):
+        wrong = [name for name in ("loss", VALIDATION_LOSS) if not math.isfinite(logs.get(name, 0))]
+        wrong += ["a weight"] if not_finite(self.network) else []
+        if not wrong:
+            return
+        theta = predict_theta(self.network, self.data.test[self.data.shown].images[:LOOKED_AT])
+        if theta is not None and not np.isfinite(theta).all():
+            wrong.append("theta")
+        kept = f"epoch {epoch} is kept in {self.run.last_state}" if epoch else "no epoch is kept"
+        raise UserError(
+            f"training diverged in epoch {epoch + 1}: {', '.join(wrong)} not finite; {kept}"
+        )
 
 
 class WriteHistory(keras.callbacks.Callback):
@@ -79,6 +113,7 @@ class SaveBestAndLast(keras.callbacks.Callback):
                 file.attrs["epochs"] = epoch + 1
                 states = [keras.ops.convert_to_numpy(state) for state in random_states(self.model)]
                 file.attrs["random_states"] = states
+            seal(partial)
 
     def _is_kept(self, epoch, logs):
         if VALIDATION_LOSS not in logs:

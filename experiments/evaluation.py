@@ -8,10 +8,11 @@ import keras
 import numpy as np
 
 from data_prep.distortions import apply_family
-from data_prep.errors import UserError, one_line
+from data_prep.errors import UserError
 from experiments.batches import InOrder
 from experiments.data import DATA_SEED, LabelledImages, as_input
 from experiments.runs import Run, Settings, history_columns, read_json
+from experiments.saved import load_model
 
 BATCH_SIZE = 500
 SWEEP_IMAGES, TIMED_IMAGES = 1000, 10_000
@@ -134,11 +135,7 @@ def load_run_model(run, image_shape):
     Raises:
         UserError: the file is missing or damaged, or the model reads images of another shape.
     """
-    try:
-        model = keras.models.load_model(run.best_model, safe_mode=True)
-    except Exception as error:  # zipfile, h5py and Keras each have their own
-        reason = one_line(error)[:200]
-        raise UserError(f"expected a saved model at {run.best_model} ({reason})") from None
+    model = load_model(run.best_model)
     if model.input_shape[1:] != image_shape:
         raise UserError(
             f"expected a model of images {image_shape} at {run.best_model}, "
@@ -182,17 +179,29 @@ def evaluate_run(run, settings, data, sweeps):
         label: _accuracy_by_value(model, swept, len(SWEEPS[label][1]))
         for label, swept in sweeps.items()
     }
-    shown = as_input(data.test[data.shown].images[:TIMED_IMAGES])
-    result.images_per_second = _throughput(model, shown)
+    images = data.test[data.shown].images[:TIMED_IMAGES]
+    result.images_per_second = _throughput(model, as_input(images))
     result.history = run.read_history(history_columns(data))
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    result.theta_deviation = _theta_deviation(model, shown)
+    theta = predict_theta(model, images)
+    if theta is not None:
+        identity = transformer_of(model).transform.identity
+        result.theta_deviation = float(np.abs(theta - identity).mean())
     return model, result
 
 
 def predict(model, part):
     """The class that the model gives each image of `experiments.data.LabelledImages`."""
     return model.predict(InOrder(part, BATCH_SIZE), verbose=0).argmax(-1)
+
+
+def predict_theta(model, images):
+    """The theta of images as `as_input` takes them; None where the model has no transformer."""
+    layer = transformer_of(model)
+    if layer is None:
+        return None
+    theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
+    return theta.predict(as_input(images), batch_size=BATCH_SIZE, verbose=0)
 
 
 def transformer_of(model):
@@ -220,12 +229,3 @@ def _throughput(model, images, repeats=3):
         model.predict(images, batch_size=BATCH_SIZE, verbose=0)
         seconds.append(time.perf_counter() - started)
     return len(images) / float(np.median(seconds))
-
-
-def _theta_deviation(model, images):
-    layer = transformer_of(model)
-    if layer is None:
-        return None
-    theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
-    predicted = theta.predict(images, batch_size=BATCH_SIZE, verbose=0)
-    return float(np.abs(predicted - layer.transform.identity).mean())

@@ -1,13 +1,14 @@
 """Run folders: runs/<experiment>/<model>/seed-<n>/."""
 
 import csv
+import io
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from data_prep.errors import UserError
-from data_prep.files import writable_folder, write_json
+from data_prep.files import read_text, remove_partials, writable_folder, write_json
 from experiments.base import DEFAULT_SCHEDULE
 
 HISTORY = ("epoch", "loss", "accuracy", "seconds")
@@ -89,8 +90,15 @@ class Run:
 
     @property
     def finished(self):
-        """Whether the run ended by itself."""
-        return self.metrics.exists()
+        """Whether the run ended by itself.
+
+        Raises:
+            UserError: metrics.json is damaged.
+        """
+        if not self.metrics.exists():
+            return False
+        read_json(self.metrics, "epochs", default=None)
+        return True
 
     @property
     def epochs_done(self):
@@ -101,17 +109,14 @@ class Run:
         """
         if not self.last_state.exists():
             return 0
-        import h5py
+        from experiments.saved import read_progress
 
-        try:
-            with h5py.File(self.last_state) as file:
-                return int(file.attrs["epochs"])
-        except (OSError, KeyError):
-            raise UserError(f"expected the state of this run in {self.last_state}") from None
+        return read_progress(self.last_state)[0]
 
     def start(self, settings, environment, data=None):
         """Make the folder and write the run's settings and what its data were made from."""
         writable_folder(self.folder)
+        remove_partials(self.folder)
         write_json(
             self.config, {"settings": asdict(settings), "environment": environment, "data": data}
         )
@@ -139,9 +144,14 @@ class Run:
             UserError: config.json is damaged.
         """
         try:
-            return Settings(**read_json(self.config, "settings"))
+            settings = Settings(**read_json(self.config, "settings"))
         except TypeError:
-            raise UserError(f"expected the settings of a run in {self.config}") from None
+            settings = None
+        if settings is None or not all(
+            isinstance(getattr(settings, field.name), field.type) for field in fields(Settings)
+        ):
+            raise UserError(f"expected the settings of a run in {self.config}")
+        return settings
 
     def read_history(self, columns=HISTORY):
         """Rows of history.csv, numbers as floats; a cell left empty is missing in its row.
@@ -150,19 +160,20 @@ class Run:
             columns: those that every row must have.
 
         Raises:
-            UserError: a column is missing or is not of numbers.
+            UserError: a column is missing or is not of numbers, or an epoch is missing.
         """
         if not self.history.exists():
             return []
-        with self.history.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]
         try:
+            rows = list(csv.DictReader(io.StringIO(read_text(self.history))))
             rows = [{key: float(value) for key, value in row.items() if value} for row in rows]
-        except (TypeError, ValueError):
+        except (OSError, TypeError, ValueError, csv.Error):
             raise UserError(f"expected numbers in every column of {self.history}") from None
         missing = [name for name in columns if any(name not in row for row in rows)]
         if missing:
             raise UserError(f"expected columns {', '.join(missing)} in {self.history}")
+        if any(row.get("epoch") != epoch for epoch, row in enumerate(rows)):
+            raise UserError(f"expected every epoch in turn in {self.history}")
         return rows
 
     def discard(self):
@@ -187,9 +198,9 @@ def read_json(path, key, default=_REQUIRED):
         UserError: the file is missing or damaged, or lacks the entry and there is no default.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_text(path))
         return content[key] if default is _REQUIRED else content.get(key, default)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(f"expected a JSON file with {key!r} at {path}") from None
 
 

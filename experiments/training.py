@@ -2,7 +2,6 @@
 
 import sys
 
-import h5py
 import keras
 import numpy as np
 
@@ -14,12 +13,14 @@ from experiments.callbacks import (
     VALIDATION_LOSS,
     EpochSeconds,
     SaveBestAndLast,
+    StopDiverged,
     WriteHistory,
     monitors,
     random_states,
 )
 from experiments.evaluation import BATCH_SIZE, predict
 from experiments.runs import history_columns
+from experiments.saved import load_model, load_state, read_progress
 from stn_keras.optimizers import with_localization_rate
 
 # name -> (learning rate at the start, all steps) -> what a Keras optimizer takes as its rate
@@ -46,7 +47,7 @@ def train(experiment, run, settings, data, monitor=False):
         The contents of metrics.json.
 
     Raises:
-        UserError: the state to resume from is damaged, or the loss was not finite.
+        UserError: the state to resume from is damaged, or training diverged.
     """
     make_reproducible(settings)
     schedule = experiment.schedules[settings.schedule]
@@ -56,8 +57,9 @@ def train(experiment, run, settings, data, monitor=False):
     network = build_model(experiment, settings, data)
     model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
     first_epoch = batches.first_epoch = _restore(model, run)
-    history = run.read_history(history_columns(data))
-    rows = [row for row in history if row["epoch"] < first_epoch]  # a lost epoch's comes again
+    rows = run.read_history(history_columns(data))[:first_epoch]  # a lost epoch's comes again
+    if len(rows) < first_epoch:
+        raise UserError(f"expected {first_epoch} epochs in {run.history}, got {len(rows)}")
     print(
         f"{settings.name}: {network.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
@@ -72,6 +74,7 @@ def train(experiment, run, settings, data, monitor=False):
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
         callbacks=[
             EpochSeconds(),
+            StopDiverged(run, network, data),
             *(monitors(run, network, data) if monitor else ()),
             WriteHistory(run, rows),
             SaveBestAndLast(run, rows, network),
@@ -130,24 +133,18 @@ def _restore(model, run):
     if not run.last_state.exists():
         return 0
     model.optimizer.build(model.trainable_variables)
-    try:
-        model.load_weights(run.last_state)
-        with h5py.File(run.last_state) as file:
-            saved = file.attrs.get("random_states", ())
-        for state, value in zip(random_states(model), saved, strict=True):
-            state.assign(value)
-    except Exception as error:  # h5py and Keras each have their own
-        raise UserError(
-            f"expected the state of this run in {run.last_state} ({one_line(error)})"
-        ) from None
-    return run.epochs_done
+    load_state(model, run.last_state)
+    states, (epochs, saved) = random_states(model), read_progress(run.last_state)
+    if [state.shape for state in states] != [value.shape for value in saved]:
+        raise UserError(f"expected the random states of this run in {run.last_state}")
+    for state, value in zip(states, saved, strict=True):
+        state.assign(value)
+    return epochs
 
 
 def _finish(run, data):
     """Measure the model that is kept on the test sets and write metrics.json."""
-    if not run.best_model.exists():
-        raise UserError(f"training diverged: the loss of {run.folder} is not finite")
-    model = keras.models.load_model(run.best_model)
+    model = load_model(run.best_model)
     rows = run.read_history(history_columns(data))
     kept = min(rows, key=lambda row: row[VALIDATION_LOSS]) if data.validation else rows[-1]
     metrics = {
