@@ -20,7 +20,7 @@ from experiments.callbacks import (
 )
 from experiments.evaluation import BATCH_SIZE, predict
 from experiments.runs import history_columns
-from experiments.saved import load_model, load_state, read_progress
+from experiments.saved import load_model, load_state, not_finite, read_progress
 from stn_keras.optimizers import with_localization_rate
 
 # name -> (learning rate at the start, all steps) -> what a Keras optimizer takes as its rate
@@ -56,10 +56,8 @@ def train(experiment, run, settings, data, monitor=False):
     steps_per_epoch = batches.steps_per_epoch
     network = build_model(experiment, settings, data)
     model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
-    first_epoch = batches.first_epoch = _restore(model, run)
-    rows = run.read_history(history_columns(data))[:first_epoch]  # a lost epoch's comes again
-    if len(rows) < first_epoch:
-        raise UserError(f"expected {first_epoch} epochs in {run.history}, got {len(rows)}")
+    rows = _restore(model, run, history_columns(data))
+    first_epoch = batches.first_epoch = len(rows)
     print(
         f"{settings.name}: {network.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
@@ -128,18 +126,23 @@ def compile_model(experiment, settings, network, total_steps):
     return model
 
 
-def _restore(model, run):
-    """Load the last whole epoch, if there is one; the number of epochs done."""
+def _restore(model, run, columns):
+    """Load the last whole epoch, if there is one; the rows of history.csv up to it."""
     if not run.last_state.exists():
-        return 0
+        return []
     model.optimizer.build(model.trainable_variables)
     load_state(model, run.last_state)
     states, (epochs, saved) = random_states(model), read_progress(run.last_state)
-    if [state.shape for state in states] != [value.shape for value in saved]:
-        raise UserError(f"expected the random states of this run in {run.last_state}")
+    if [state.shape for state in states] != [value.shape for value in saved] or not_finite(model):
+        raise UserError(
+            f"expected finite weights and random states of this run in {run.last_state}"
+        )
     for state, value in zip(states, saved, strict=True):
         state.assign(value)
-    return epochs
+    rows = run.read_history(columns)
+    if not 0 < epochs <= len(rows):
+        raise UserError(f"expected the {epochs} epochs of {run.last_state} in {run.history}")
+    return rows[:epochs]  # a lost epoch's row comes again
 
 
 def _finish(run, data):

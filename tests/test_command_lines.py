@@ -3,14 +3,11 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -224,40 +221,6 @@ def test_an_unfinished_run_is_left_out_of_the_report(tmp_path, finished_run):
     assert code == 2
     assert "not finished" in out
     assert "found none" in err
-
-
-@pytest.mark.slow
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
-    arguments = ("--models", "stn-cnn", "--epochs", "4", "--batch-size", "256")
-    code, _, err = run(*train(tmp_path / "unbroken", *arguments))
-    assert code == 0, err
-    broken = run_of(tmp_path / "broken", settings_of("stn-cnn"))
-    process = command(*train(tmp_path / "broken", *arguments))
-    while not broken.last_state.exists() or len(broken.read_history()) < 2:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    code, out, err = run(*train(tmp_path / "broken", *arguments, "--resume"))
-    assert code == 0, err
-    assert "epochs 1 to 4" not in out
-
-    unbroken = run_of(tmp_path / "unbroken", settings_of("stn-cnn"))
-    for name in ("accuracy", "loss", "val_loss"):
-        histories = [[row[name] for row in made.read_history()] for made in (unbroken, broken)]
-        assert len(histories[0]) == 4
-        assert histories[0] == histories[1]
-    first, second = (keras.models.load_model(made.best_model) for made in (unbroken, broken))
-    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert not [path for path in files_in(tmp_path) if "partial" in path.name]
-
-    metrics = json.loads(broken.metrics.read_text())
-    broken.metrics.unlink()
-    code, _, err = run(*train(tmp_path / "broken", *arguments, "--resume"))
-    assert code == 0, err
-    again = json.loads(broken.metrics.read_text())
-    assert {**again, "environment": None} == {**metrics, "environment": None}
 
 
 @pytest.mark.slow

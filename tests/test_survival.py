@@ -1,0 +1,222 @@
+"""What kills, SIGTERM, a full disk and a divergence leave behind."""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from test_command_lines import DIGITS, ROOT, command, files_in, run, settings_of, train
+from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
+
+from benchmarks import survival
+from data_prep.errors import UserError
+from data_prep.files import atomic_path
+from experiments.base import Schedule
+from experiments.data import LabelledImages, TrainingImages
+from experiments.runs import run_of
+from experiments.saved import not_finite
+
+KILLS = int(os.environ.get("STN_KILLS", "2"))
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_comes_to_the_same_bits(tmp_path):
+    done = survival.survive_training(tmp_path, KILLS, epochs=4)
+    assert done["kills"] == KILLS
+
+
+def test_killed_data_preparation_leaves_a_whole_file_or_none(tmp_path):
+    done = survival.survive_data_prep(tmp_path, KILLS)
+    assert done["kills"] == KILLS
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_run_at_once_and_says_how_to_go_on(tmp_path):
+    arguments = train(tmp_path, "--models", "stn-cnn", "--epochs", "3", "--batch-size", "256")
+    going = run_of(tmp_path, settings_of("stn-cnn"))
+    process = command(*arguments, "--overwrite")
+    while not going.last_state.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    started = time.perf_counter()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert time.perf_counter() - started < 10
+    assert process.returncode == 143
+    said = re.fullmatch(r"train\.py: terminated; python (.*) goes on after .* epoch\n", err)
+    code, out, err = run(*shlex.split(said[1]))
+    assert code == 0, err
+    assert "epochs 1 to 3" not in out
+    assert going.finished
+    assert not [path for path in files_in(tmp_path) if "partial" in path.name]
+
+
+def test_sigterm_ends_data_preparation_and_its_workers(tmp_path):
+    out = tmp_path / "set.npz"
+    arguments = ("-m", "data_prep", DIGITS, "--out", out, "--copies", 50, "--workers", 2)
+    process = survival.start(*arguments)
+    assert b"distorting" in process.stderr.buffer.read(20)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert err.endswith("python -m data_prep: terminated\n")
+    assert not survival.orphans(process.pid)
+    assert not out.exists()
+
+
+def test_the_entrypoint_hands_signals_on():
+    text = (ROOT / "docker" / "entrypoint.sh").read_text()
+    started = [line for line in text.splitlines() if "python" in line and "--resume" not in line]
+    assert len(started) == 4
+    assert all("exec python" in line for line in started)
+
+
+def limited(size, *arguments):
+    """Run a command line that may write no file larger than so many bytes."""
+    process = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        capture_output=True,
+        text=True,
+    )
+    return process.returncode, process.stderr
+
+
+def test_data_preparation_without_space_says_so_and_leaves_nothing(tmp_path):
+    out = tmp_path / "set.npz"
+    code, err = limited(10**6, "-m", "data_prep", DIGITS, "--out", out, "--workers", 1)
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        f"python -m data_prep: error: no space to write {out}; files written before it are whole"
+    )
+    assert not files_in(tmp_path)
+
+
+@contextlib.contextmanager
+def small_disk(size):
+    """Within the block this process can write no file larger than so many bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_ends_training_in_one_line_and_keeps_the_last_epoch(tmp_path, quiet_training):
+    _, metrics = trained(tmp_path / "unbroken")
+    going = stopped(tmp_path)
+    kept = going.last_state.read_bytes()
+    with small_disk(4000), pytest.raises(UserError, match=r"^no space to write .*model\.keras; "):
+        trained(tmp_path)
+    assert going.last_state.read_bytes() == kept
+    assert not [path for path in files_in(tmp_path) if "partial" in path.name]
+    _, again = trained(tmp_path)
+    assert without_times(again) == without_times(metrics)
+
+
+@pytest.mark.parametrize("kind", ["weights.h5", "keras", "npz", "csv", "png"])
+def test_whatever_writes_a_file_a_full_disk_is_told_in_one_line(kind, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), "uint8")
+    model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(300)])
+    write = {
+        "weights.h5": model.save_weights,
+        "keras": model.save,
+        "npz": lambda path: np.savez(path, noise),
+        "csv": lambda path: path.write_text("9" * 10**5),
+        "png": lambda path: Image.fromarray(noise).save(path),
+    }[kind]
+    path = tmp_path / f"file.{kind}"
+    path.write_text("old")
+    with (
+        small_disk(4000),
+        pytest.raises(UserError, match=r"^no space to write .*file") as error,
+        atomic_path(path) as partial,
+    ):
+        write(partial)
+    assert "\n" not in str(error.value)
+    assert [file.name for file in files_in(tmp_path)] == [path.name]
+    assert path.read_text() == "old"
+
+
+def without_times(metrics):
+    """The contents of metrics.json but for the time at which they were written."""
+    environment = {**metrics["environment"], "time": None}
+    return {**metrics, "environment": environment}
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(RuntimeError, match="a mistake"), atomic_path(tmp_path / "file"):
+        raise RuntimeError("a mistake")
+
+
+def test_one_command_and_seed_give_the_same_metrics(tmp_path, quiet_training):
+    (one, first), (other, second) = (trained(tmp_path / name) for name in "ab")
+    assert without_times(first) == without_times(second)
+    assert json.loads(one.metrics.read_text()) == first
+    rows = [[{**row, "seconds": 0} for row in run.read_history()] for run in (one, other)]
+    assert rows[0] == rows[1]
+
+
+def with_rate(optimizer, rate, **arguments):
+    """The tiny experiment at a constant learning rate."""
+    schedule = Schedule(3, 10, optimizer, rate, "constant", arguments)
+    return replace(TINY, schedules={"best": schedule})
+
+
+def test_a_divergence_names_epoch_and_quantity_and_keeps_the_last_good_epoch(
+    tmp_path, quiet_training
+):
+    going = stopped(tmp_path)
+    kept = {path: path.read_bytes() for path in files_in(going.folder)}
+    images, labels = tiny_images(40)
+    images = np.where(np.arange(40)[:, None, None, None] == 7, np.nan, images / 255)
+    data = replace(TINY_DATA, training=TrainingImages(images.astype("float32"), labels))
+    with pytest.raises(UserError) as error:
+        trained(tmp_path, data)
+    assert str(error.value) == (
+        "training diverged in epoch 3: loss, a weight, theta not finite; "
+        f"epoch 2 is kept in {going.last_state}"
+    )
+    del kept[going.config]
+    assert {path: path.read_bytes() for path in kept} == kept
+    _, metrics = trained(tmp_path)
+    assert metrics["epochs"] == 3
+
+
+def test_a_learning_rate_without_measure_diverges(tmp_path, quiet_training):
+    expected = r"^training diverged in epoch 1: .*loss.* not finite; no epoch is kept$"
+    with pytest.raises(UserError, match=expected):
+        trained(tmp_path, experiment=with_rate("SGD", 1e38))
+    assert [path.name for path in files_in(tmp_path)] == ["config.json"]
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
+def test_a_learning_rate_of_ten_stays_finite(optimizer, tmp_path, quiet_training):
+    run, _ = trained(tmp_path, experiment=with_rate(optimizer, 10.0))
+    assert all(np.isfinite(list(row.values())).all() for row in run.read_history())
+    assert not not_finite(keras.models.load_model(run.best_model))
+
+
+def test_black_images_train_at_chance(tmp_path, quiet_training):
+    black = TrainingImages(np.zeros((40, 6, 6, 1), "uint8"), np.arange(40) % 2)
+    test = LabelledImages(np.zeros((20, 6, 6, 1), "uint8"), np.arange(20) % 2)
+    data = replace(TINY_DATA, training=black, test={"test": test})
+    run, metrics = trained(tmp_path, data)
+    assert metrics["test_accuracy"]["test"] == 0.5
+    assert all(np.isfinite(list(row.values())).all() for row in run.read_history())
