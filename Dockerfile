@@ -11,7 +11,8 @@ COPY stn_keras stn_keras
 COPY data_prep data_prep
 COPY experiments experiments
 RUN pip install --no-cache-dir --constraint constraints.txt ".[${VARIANT},experiments]" \
-    && pip install --no-cache-dir --constraint constraints.txt --no-deps imgaug
+    && pip install --no-cache-dir --constraint constraints.txt --no-deps imgaug \
+    && pip inspect --local > sbom.json
 
 FROM python:3.12-slim
 ARG COMMIT=unknown
@@ -24,6 +25,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STN_COMMIT=${COMMIT}
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
+COPY --from=build /src/sbom.json ./
 COPY train.py evaluate.py docker/entrypoint.sh ./
 RUN useradd --uid 1000 --no-create-home stn && mkdir data runs && chown stn data runs
 USER 1000:1000

@@ -198,6 +198,28 @@ def survive_training(folder, kills, epochs, seed=0):
     }
 
 
+def end_training(folder, times, epochs, seed=0):
+    """Send SIGTERM to one training run at random moments; each time it has to end by itself.
+
+    Returns:
+        Figures of what was done, as plain data.
+    """
+    options = ("--models", MODEL, "--epochs", epochs, "--batch-size", BATCH_SIZE)
+    command = ("train.py", NAME, "--runs-dir", folder, *options)
+    seconds, _ = finish(*command)
+    moments, waited = random.Random(seed), []
+    while len(waited) < times:
+        process = start(*command, "--overwrite")
+        time.sleep(moments.uniform(0, seconds))
+        started = time.perf_counter()
+        process.terminate()
+        process.communicate()
+        if process.returncode:  # Python itself ends by the signal until the program has begun
+            assert process.returncode in (143, -signal.SIGTERM), process.returncode
+            waited.append(time.perf_counter() - started)
+    return {"times": times, "slowest_seconds": round(max(waited), 2)}
+
+
 def survive_data_prep(folder, kills, seed=0):
     """Kill data preparation at random moments: each time there is the whole file or none.
 
@@ -244,10 +266,11 @@ def main():
     for name, survive, options in (
         ("data preparation", survive_data_prep, ()),
         ("training", survive_training, (arguments.epochs,)),
+        ("SIGTERM in training", end_training, (2,)),
     ):
         with tempfile.TemporaryDirectory() as folder:
             results[name] = survive(Path(folder), arguments.kills, *options, arguments.seed)
-        print(f"{name}: {arguments.kills} kills, the same bits", flush=True)
+        print(f"{name}: {results[name]}", flush=True)
     from experiments.environment import describe, device_slug
 
     path = arguments.out / f"survival-{device_slug()}.json"

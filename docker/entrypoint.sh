@@ -5,7 +5,10 @@ command=${1:-demo}
 [ "$#" -eq 0 ] || shift
 case $command in
   demo)
-    python train.py distorted-digits --resume
+    # As process 1 a shell ignores every signal that it does not trap.
+    trap 'kill -TERM $!; wait $!; exit' TERM INT
+    python train.py distorted-digits --resume &
+    wait $!
     exec python evaluate.py distorted-digits
     ;;
   train) exec python train.py "$@" ;;

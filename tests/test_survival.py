@@ -75,11 +75,31 @@ def test_sigterm_ends_data_preparation_and_its_workers(tmp_path):
     assert not out.exists()
 
 
-def test_the_entrypoint_hands_signals_on():
-    text = (ROOT / "docker" / "entrypoint.sh").read_text()
-    started = [line for line in text.splitlines() if "python" in line and "--resume" not in line]
-    assert len(started) == 4
-    assert all("exec python" in line for line in started)
+PYTHON_THAT_WAITS = """#!/bin/sh
+trap 'echo "ended $*"; exit 143' TERM
+echo "started"
+sleep 30 &
+wait
+"""
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["train", "mnist"], ["data-prep", "paper-r"]])
+def test_the_container_hands_sigterm_on(arguments, tmp_path):
+    python = tmp_path / "python"
+    python.write_text(PYTHON_THAT_WAITS)
+    python.chmod(0o755)
+    process = subprocess.Popen(
+        ["sh", ROOT / "docker" / "entrypoint.sh", *arguments],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "started\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline().startswith("ended")
+    assert process.wait(timeout=10) == 143
+    os.killpg(process.pid, signal.SIGKILL)  # what the waiting program has started
 
 
 def limited(size, *arguments):
