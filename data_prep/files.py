@@ -28,8 +28,8 @@ def atomic_path(path):
     try:
         yield partial
         os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # h5py has both
-        if not _is_full(error):
+    except OSError as error:
+        if error.errno not in _FULL:
             raise
         raise UserError(f"no space to write {path}; files written before it are whole") from None
     finally:
@@ -48,13 +48,6 @@ def atomic_folder(path):
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _is_full(error):
-    """Whether it says that there is no space; HDF5 says so within a longer text."""
-    return getattr(error, "errno", None) in _FULL or any(
-        f"errno = {number}," in str(error) for number in _FULL
-    )
 
 
 def remove_partials(folder):

@@ -17,6 +17,8 @@ from stn_keras.callbacks import TransformerMonitor
 
 VALIDATION_LOSS = "val_loss"
 LOOKED_AT = 10
+# Bytes that HDF5 takes at most for a number, and for the names around an array.
+HDF5_ITEM, HDF5_GROUP = 4, 2**12
 MONITORED_PER_GROUP, MONITORED_AT_MOST = 2, 10
 
 
@@ -108,12 +110,19 @@ class SaveBestAndLast(keras.callbacks.Callback):
             with atomic_path(self.run.best_model) as partial:
                 self.network.save(partial)
         with atomic_path(self.run.last_state) as partial:
+            self._reserve(partial)
             self.model.save_weights(partial)
             with h5py.File(partial, "r+") as file:
                 file.attrs["epochs"] = epoch + 1
                 states = [keras.ops.convert_to_numpy(state) for state in random_states(self.model)]
                 file.attrs["random_states"] = states
             seal(partial)
+
+    def _reserve(self, path):
+        """Fill a file with as many bytes as it will need: HDF5 crashes where a disk is full."""
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        size = sum(math.prod(v.shape) * HDF5_ITEM + HDF5_GROUP for v in variables)
+        path.write_bytes(bytes(size))
 
     def _is_kept(self, epoch, logs):
         if VALIDATION_LOSS not in logs:

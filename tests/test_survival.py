@@ -23,6 +23,7 @@ from benchmarks import survival
 from data_prep.errors import UserError
 from data_prep.files import atomic_path
 from experiments.base import Schedule
+from experiments.callbacks import SaveBestAndLast
 from experiments.data import LabelledImages, TrainingImages
 from experiments.runs import run_of
 from experiments.saved import not_finite
@@ -138,24 +139,29 @@ def small_disk(size):
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_ends_training_in_one_line_and_keeps_the_last_epoch(tmp_path, quiet_training):
+def test_a_full_disk_ends_training_in_one_line_and_keeps_the_last_epoch(
+    tmp_path, quiet_training, monkeypatch
+):
     _, metrics = trained(tmp_path / "unbroken")
     going = stopped(tmp_path)
     kept = going.last_state.read_bytes()
     with small_disk(4000), pytest.raises(UserError, match=r"^no space to write .*model\.keras; "):
         trained(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveBestAndLast, "_is_kept", lambda *_: False)
+        with small_disk(len(kept) - 100), pytest.raises(UserError, match=r"last\.weights\.h5; "):
+            trained(tmp_path)
     assert going.last_state.read_bytes() == kept
     assert not [path for path in files_in(tmp_path) if "partial" in path.name]
     _, again = trained(tmp_path)
     assert without_times(again) == without_times(metrics)
 
 
-@pytest.mark.parametrize("kind", ["weights.h5", "keras", "npz", "csv", "png"])
+@pytest.mark.parametrize("kind", ["keras", "npz", "csv", "png"])
 def test_whatever_writes_a_file_a_full_disk_is_told_in_one_line(kind, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), "uint8")
     model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(300)])
     write = {
-        "weights.h5": model.save_weights,
         "keras": model.save,
         "npz": lambda path: np.savez(path, noise),
         "csv": lambda path: path.write_text("9" * 10**5),
