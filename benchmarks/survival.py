@@ -5,7 +5,9 @@ compared, bit for bit, with what comes out undisturbed.
 """
 
 import contextlib
+import functools
 import json
+import math
 import os
 import random
 import signal
@@ -63,15 +65,16 @@ def kill(process, due, folder):
         folder: where the process writes.
 
     Returns:
-        Whether it was still running, and whether a partial file was left.
+        Whether it was still running, and whether it has left a partial file.
     """
+    started = time.time()
     while process.poll() is None and not due():
         time.sleep(POLL)
     killed = process.poll() is None
     if killed:
         os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    return killed, bool(partials(folder))
+    return killed, bool(partials(folder, started))
 
 
 def after(seconds):
@@ -86,9 +89,14 @@ def writing_after(path, folder):
     return lambda: path.exists() and path.stat().st_mtime_ns > before and bool(partials(folder))
 
 
-def partials(folder):
-    """Files that are being written, or were when the process was killed."""
-    return list(Path(folder).rglob(".*-partial*"))
+def partials(folder, since=0.0):
+    """Files that are being written, or were when a process was killed; since that time of day."""
+    found = []
+    for path in Path(folder).rglob(".*-partial*"):
+        with contextlib.suppress(FileNotFoundError):  # it has just been renamed
+            if path.stat().st_mtime >= since:
+                found.append(path)
+    return found
 
 
 def orphans(group, seconds=10):
@@ -235,7 +243,9 @@ def survive_data_prep(folder, kills, seed=0):
     moments, done, writing, absent = random.Random(seed), 0, 0, 0
     while done < kills:
         broken.unlink(missing_ok=True)
-        due = (lambda: partials(folder)) if done % 2 else after(moments.uniform(0, seconds))
+        due = after(moments.uniform(0, seconds))
+        if done % 2:
+            due = functools.partial(partials, folder, time.time())
         process = start(*command)
         killed, left = kill(process, due, folder)
         assert not orphans(process.pid), "a worker has outlived its parent"
@@ -263,13 +273,14 @@ def main():
     arguments = parser.parse_args()
     writable_folder(arguments.out)
     results = {}
+    kills, epochs = arguments.kills, arguments.epochs
     for name, survive, options in (
-        ("data preparation", survive_data_prep, ()),
-        ("training", survive_training, (arguments.epochs,)),
-        ("SIGTERM in training", end_training, (2,)),
+        ("data preparation", survive_data_prep, (kills,)),
+        ("training", survive_training, (kills, epochs)),
+        ("SIGTERM in training", end_training, (math.ceil(kills / 4), 2)),
     ):
         with tempfile.TemporaryDirectory() as folder:
-            results[name] = survive(Path(folder), arguments.kills, *options, arguments.seed)
+            results[name] = survive(Path(folder), *options, arguments.seed)
         print(f"{name}: {results[name]}", flush=True)
     from experiments.environment import describe, device_slug
 
