@@ -1,4 +1,4 @@
-"""python examples/serve.py MODEL.onnx: an exported model by the Open Inference Protocol (KServe v2).
+"""python examples/serve.py MODEL.onnx: answer by the Open Inference Protocol (KServe v2).
 
 Needs neither Keras nor TensorFlow: onnxruntime and mlserver.
 """
@@ -8,9 +8,10 @@ import asyncio
 from pathlib import Path
 
 import onnxruntime
-from mlserver import MLModel, MLServer, ModelParameters, ModelSettings, Settings
+from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.codecs import NumpyCodec
 from mlserver.errors import InferenceError
+from mlserver.settings import ModelParameters
 from mlserver.types import InferenceResponse, MetadataTensor
 
 
