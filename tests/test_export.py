@@ -16,7 +16,6 @@ from data_prep.errors import run_command
 from stn_keras import SpatialTransformer, models
 from stn_keras.export import (
     FORMATS,
-    QUANTIZATIONS,
     ExportError,
     __main__,
     export,
@@ -45,41 +44,47 @@ def images():
     return digits(60)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_every_format_gives_what_keras_gives(tmp_path, images, format):
+@pytest.mark.parametrize(
+    ("format", "arguments"),
+    [
+        ("saved_model", {}),
+        ("onnx", {}),
+        ("litert", {}),
+        ("openvino", {"transform": "tps", "fill_mode": "wrap"}),
+    ],
+)
+def test_every_format_gives_what_keras_gives(tmp_path, images, format, arguments):
     need(format)
-    model = tilted_model()
-    theta = keras.ops.convert_to_numpy(model.get_layer("spatial_transformer").theta(images[:2]))
-    assert np.abs(theta - [1, 0, 0, 0, 1, 0]).min(-1).max() > 1e-3
+    model = tilted_model(**arguments)
+    layer = model.get_layer("spatial_transformer")
+    theta = keras.ops.convert_to_numpy(layer.theta(images[:2]))
+    assert np.abs(theta - layer.transform.identity).max(-1).min() > 1e-2
     path = tmp_path / f"model{SUFFIXES[format]}"
     exported = export(model, path, format, images, with_theta=True)
     assert list(tmp_path.iterdir()) == [path]
     assert exported.differences.keys() == {"scores", "theta", "straightened"}
-    run = exported.load()
+    run, scores = exported.load(), model.predict(images[:11], verbose=0)
     for batch in (2, 11):
         outputs = run(images[:batch])
-        np.testing.assert_allclose(
-            outputs["scores"], model.predict(images[:batch], verbose=0), atol=1e-5
-        )
+        np.testing.assert_allclose(outputs["scores"], scores[:batch], atol=1e-5)
         np.testing.assert_allclose(outputs["theta"][:2], theta, atol=1e-5)
         assert outputs["straightened"].shape == (batch, 28, 28, 1)
     assert 50 < FORMATS[format].count_operations(path) < 500
 
 
-@pytest.mark.parametrize("format", ["onnx", "litert", "openvino"])
-def test_another_family_and_fill_mode(tmp_path, images, format):
+@pytest.mark.parametrize(("format", "fill_mode"), [("onnx", "reflect"), ("litert", "mirror")])
+def test_another_family_and_fill_mode(tmp_path, images, format, fill_mode):
     need(format)
-    model = tilted_model(transform="tps", fill_mode="reflect", interpolation="bicubic")
+    model = tilted_model(transform="tps", fill_mode=fill_mode)
     exported = export(model, tmp_path / f"model{SUFFIXES[format]}", format, images)
     scores = exported.load()(images)["scores"]
     np.testing.assert_allclose(scores, model.predict(images, verbose=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("quantize", QUANTIZATIONS)
-def test_quantized_models_are_a_third_the_size_and_see_the_same(tmp_path, images, quantize):
+def test_a_model_computed_in_int8_is_small_and_near(tmp_path, images):
     need("litert")
     model = tilted_model()
-    exported = export(model, tmp_path / "small.tflite", "litert", images[:20], quantize=quantize)
+    exported = export(model, tmp_path / "int8.tflite", "litert", images[:20], quantize="full")
     assert exported.path.stat().st_size < model.count_params() * 4 / 2.5
     assert 1e-5 < exported.differences["scores"] < 0.05
 
@@ -104,8 +109,8 @@ def fake(monkeypatch):
     ],
 )
 def test_what_differs_is_not_kept(tmp_path, images, fake, change, message):
-    model = tilted_model()
-    fake(lambda batch: {"scores": change(model.predict(batch, verbose=0))})
+    model = models.dense_net()
+    fake(lambda batch: {"scores": change(model(batch).numpy())})
     (tmp_path / "model.txt").write_text("before")
     with pytest.raises(ExportError, match=message):
         export(model, tmp_path / "model.txt", "fake", images)
@@ -113,8 +118,8 @@ def test_what_differs_is_not_kept(tmp_path, images, fake, change, message):
 
 
 def test_a_file_is_replaced_and_few_images_are_enough(tmp_path, images, fake):
-    model = tilted_model()
-    fake(lambda batch: {"scores": model.predict(batch, verbose=0)})
+    model = models.dense_net()
+    fake(lambda batch: {"scores": model(batch).numpy()})
     (tmp_path / "model.txt").write_text("before")
     exported = export(model, tmp_path / "model.txt", "fake", images[:3])
     assert exported.path.read_text() == "x"
@@ -124,7 +129,7 @@ def test_a_file_is_replaced_and_few_images_are_enough(tmp_path, images, fake):
 def test_a_missing_package_is_named_with_its_extra(tmp_path, images, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r'needs the package onnx: pip install "\.\[export\]"'):
-        export(tilted_model(), tmp_path / "model.onnx", "onnx", images)
+        export(models.dense_net(), tmp_path / "model.onnx", "onnx", images)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +146,14 @@ def test_bad_arguments_are_refused(tmp_path, images, name, format, options, mess
     if format in FORMATS:
         need(format)
     with pytest.raises(ExportError, match=message):
-        export(tilted_model(), tmp_path / name, format, images, **options)
+        export(models.dense_net(), tmp_path / name, format, images, **options)
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 28, 1), (28, 28, 1), (0, 28, 28, 1)])
 def test_images_of_another_shape_are_refused(tmp_path, shape, fake):
     fake(None)
     with pytest.raises(ExportError, match=r"expected images \(None, 28, 28, 1\)"):
-        export(tilted_model(), tmp_path / "model.txt", "fake", np.zeros(shape))
+        export(models.dense_net(), tmp_path / "model.txt", "fake", np.zeros(shape))
 
 
 def test_theta_is_that_of_the_tensor_looked_at():
@@ -170,11 +175,10 @@ def test_a_model_of_half_precision_is_remade_in_float32(images):
     mixed = tilted_model(transform="similarity")
     plain = in_float32(mixed)
     keras.config.set_dtype_policy("float32")
-    assert {layer.compute_dtype for layer in plain._flatten_layers()} == {"float32"}
     expected = tilted_model(transform="similarity")
     expected.set_weights(mixed.get_weights())
     np.testing.assert_array_equal(*(m.predict(images, verbose=0) for m in (plain, expected)))
-    assert in_float32(plain) is plain
+    assert in_float32(expected) is expected
 
 
 @pytest.fixture
@@ -214,7 +218,7 @@ def make_unsafe(path):
         (lambda path: rewrite(path, config="[]"), "whole Keras model"),
         (lambda path: path.unlink(), "expected a .keras file or a folder with model.keras"),
         (make_newer, "saved by Keras 99.1.0, this is 3"),
-        (make_unsafe, "whole Keras model .*[Uu]nsafe"),
+        (make_unsafe, "disallowed by default"),
     ],
     ids=["truncated", "foreign", "config", "absent", "newer", "unsafe"],
 )
@@ -270,11 +274,8 @@ def test_the_command_exports_and_says_how_far_off(tmp_path, monkeypatch, capsys)
     out = tmp_path / "made" / "stn"
     command(monkeypatch, tmp_path, "--format", "saved_model", "--out", out, "--with-theta")
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split(": within ")[0] for line in printed[:3]] == [
-        "scores",
-        "straightened",
-        "theta",
-    ]
+    names = [line.split(": within ")[0] for line in printed[:3]]
+    assert names == ["scores", "theta", "straightened"]
     assert printed[-1] == str(out)
 
 
@@ -289,6 +290,7 @@ def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "of 360 images" in printed
     assert "% quantized" in printed
+    assert path.stat().st_size < (tmp_path / "model.keras").stat().st_size / 2
 
 
 @pytest.mark.parametrize(

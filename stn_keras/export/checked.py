@@ -65,34 +65,34 @@ def export(model, path, format, images, *, with_theta=False, quantize=None):
     named = with_named_outputs(in_float32(model), with_theta)
     images = _checked_images(images, named)
     options = QUANTIZATIONS[quantize](images) if quantize else {}
-    batches = _batches(images)
-    expected = [named.predict(batch, batch_size=len(batch), verbose=0) for batch in batches]
+    shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated where there are too few
+    expected = named.predict(shown, batch_size=len(shown), verbose=0)
     with _staged(path) as staged:
         chosen.write(named, staged, **options)
-        run = chosen.load(staged)
-        differences = _differences(expected, [run(batch) for batch in batches])
+        differences = _differences(expected, chosen.load(staged), shown)
         if not quantize:
             _check_differences(differences, format)
     return Exported(path, format, differences)
 
 
-def _batches(images):
-    """Images in batches of several sizes; they are repeated where there are too few."""
-    images = images[np.arange(sum(BATCHES)) % len(images)]
-    return np.split(images, np.cumsum(BATCHES)[:-1])
-
-
-def _differences(expected, got):
-    """Output name -> largest absolute difference of all batches; NaN counts as infinite."""
-    largest = dict.fromkeys(expected[0], 0.0)
-    for theirs, ours in zip(expected, got, strict=True):
-        shapes = [{name: array.shape for name, array in part.items()} for part in (theirs, ours)]
-        if shapes[0] != shapes[1]:
-            raise ExportError(f"expected outputs {shapes[0]}, got {shapes[1]}")
+def _differences(expected, run, images):
+    """Output name -> largest absolute difference on batches of several sizes; NaN is infinite."""
+    largest = dict.fromkeys(expected, 0.0)
+    start = 0
+    for size in BATCHES:
+        part = slice(start, start + size)
+        got, start = run(images[part]), start + size
+        theirs = {name: array[part] for name, array in expected.items()}
+        if _shapes(theirs) != _shapes(got):
+            raise ExportError(f"expected outputs {_shapes(theirs)}, got {_shapes(got)}")
         for name in largest:
-            difference = np.nan_to_num(np.abs(theirs[name] - ours[name]), nan=np.inf).max()
-            largest[name] = max(largest[name], float(difference))
+            difference = np.abs(theirs[name] - got[name]).max()
+            largest[name] = max(largest[name], float(np.nan_to_num(difference, nan=np.inf)))
     return largest
+
+
+def _shapes(outputs):
+    return {name: array.shape for name, array in outputs.items()}
 
 
 def _check_differences(differences, format):
