@@ -20,6 +20,7 @@ from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, in_flo
 KERAS = "Keras predict"
 BATCHES = (1, 32)
 SAMPLE = 0.01
+CALIBRATION = 100
 PACKAGES = ("onnx", "tf2onnx", "onnxruntime", "ai-edge-litert", "openvino")
 
 
@@ -65,11 +66,13 @@ def kilobytes(path):
     return round(sum(file.stat().st_size for file in files) / 1e3)
 
 
-def measure(model, part, rounds):
+def measure(model, data, rounds):
     """One row a format, Keras first."""
+    part = data.test[data.shown]
     images = as_input(part.images)
+    calibration = as_input(data.training.images[:CALIBRATION])
     with tempfile.TemporaryDirectory() as folder:
-        made = exports(model, images[:200], Path(folder))
+        made = exports(model, calibration, Path(folder))
         runners = {KERAS: keras_runner(model)}
         runners |= {name: exported.load() for name, exported in made.items()}
         timed = milliseconds(runners, images, rounds)
@@ -115,7 +118,7 @@ def main():
     data = EXPERIMENTS[settings.experiment].load_data(run.folder.parents[1], arguments.data_dir)
     model = in_float32(load_run_model(run, data.image_shape))
     try:
-        rows = measure(model, data.test[data.shown], arguments.rounds)
+        rows = measure(model, data, arguments.rounds)
     except ExportError as error:
         raise UserError(str(error)) from None
     content = {

@@ -288,7 +288,7 @@ def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
         *("--quantize", "weights"),
     )
     printed = capsys.readouterr().out
-    assert "of 360 images" in printed
+    assert "of 260 images" in printed
     assert "% quantized" in printed
     assert path.stat().st_size < (tmp_path / "model.keras").stat().st_size / 2
 

@@ -8,6 +8,9 @@ from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, load_m
 from stn_keras.export.checked import BATCHES, TOLERANCE
 from stn_keras.export.images import fit_images, read_images
 
+# Images that a quantized model is made for; its accuracy is measured on the others.
+CALIBRATION = 100
+
 
 def parse_arguments():
     """The command line of python -m stn_keras.export."""
@@ -75,12 +78,14 @@ def main():
     try:
         model = load_model(arguments.model)
         images, labels = load_images(arguments.images, model.input_shape[1:])
+        if arguments.quantize and len(images) <= CALIBRATION:
+            raise ExportError(f"expected more than {CALIBRATION} images, got {len(images)}")
         writable_folder(arguments.out.parent)
         exported = export(
             model,
             arguments.out,
             arguments.format,
-            images,
+            images[:CALIBRATION],
             with_theta=arguments.with_theta,
             quantize=arguments.quantize,
         )
@@ -90,7 +95,8 @@ def main():
     for name, difference in exported.differences.items():
         print(f"{name}: within {difference:.1e} of Keras, batches of {batches}")
     if arguments.quantize:
-        print_quantized(model, exported, images, labels)
+        others = slice(CALIBRATION, None)
+        print_quantized(model, exported, images[others], None if labels is None else labels[others])
     print(exported.path)
 
 
