@@ -89,7 +89,7 @@ def with_named_outputs(model, with_theta=False):
     Example:
         >>> from stn_keras import models
         >>> model = models.with_spatial_transformer(models.cnn())
-        >>> sorted(with_named_outputs(model, with_theta=True).output_shape)
+        >>> sorted(with_named_outputs(model, with_theta=True).output)
         ['scores', 'straightened', 'theta']
     """
     if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
