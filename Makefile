@@ -11,12 +11,13 @@ BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradient
 PARALLEL ?= -n auto --dist loadfile
 DEMO_RUNS ?= runs
 
-.PHONY: help install demo test test-backends lint format benchmark clean
+.PHONY: help install demo test test-backends test-export lint format benchmark clean
 
 help:
 	@echo "make demo           train a CNN with and without a spatial transformer on embedded digits"
 	@echo "make test           run the tests"
 	@echo "make test-backends  run the tests of layers and ops on JAX and torch too"
+	@echo "make test-export    run the tests of export and server in the formats' own runtimes"
 	@echo "make lint           check format and style"
 	@echo "make benchmark      time data preparation, sampler and training step against imgaug and torch"
 	@echo "make clean          remove $(VENV)"
@@ -41,6 +42,10 @@ test-backends: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch kornia
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PARALLEL) $(BACKEND_TESTS)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest $(PARALLEL) $(BACKEND_TESTS)
+
+test-export: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export,serve]"
+	$(BIN)/python -m pytest $(PARALLEL) tests/test_export.py tests/test_serve.py
 
 lint: install
 	$(BIN)/ruff check .

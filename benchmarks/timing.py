@@ -15,8 +15,8 @@ def side_by_side(functions, rounds, sample=0.0):
         functions: name -> function of no arguments.
         rounds: how many seconds each gets.
         sample: seconds that are timed at once, by as many calls as they take. As many go before,
-            untimed: idle threads of another library keep a core busy for a while. 0: one call,
-            timed.
+            untimed, where they take less than a second: idle threads of another library keep a core
+            busy for a while. 0: one call, timed.
 
     Returns:
         name -> list of seconds, one a round.
@@ -26,24 +26,27 @@ def side_by_side(functions, rounds, sample=0.0):
     seconds = {name: [] for name in functions}
     for _ in range(rounds):
         for name in rng.sample(list(functions), len(functions)):
-            if sample:
-                _time(functions[name], calls[name])
-            seconds[name].append(_time(functions[name], calls[name]))
+            untimed, timed = calls[name]
+            _time(functions[name], untimed)
+            seconds[name].append(_time(functions[name], timed))
     return seconds
 
 
 def _calls_in(sample, function):
+    """How many calls go untimed, and how many are timed."""
     if not sample:
-        return 1
+        return 0, 1
     _time(function, 1)  # compiles
-    return math.ceil(sample / _time(function, 2))
+    taken = _time(function, 2)
+    timed = math.ceil(sample / taken)
+    return timed if timed * taken < 1 else 0, timed
 
 
 def _time(function, calls):
     started = time.perf_counter()
     for _ in range(calls):
         function()
-    return (time.perf_counter() - started) / calls
+    return (time.perf_counter() - started) / max(1, calls)
 
 
 def medians(seconds):

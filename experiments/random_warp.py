@@ -7,14 +7,13 @@ from stn_keras.ops.backend import fused
 
 
 class RandomWarp(keras.layers.Layer):
-    """Distorts images while training; otherwise they are on the canvas already and stay as they
-    are.
+    """Distorts images, but for those that are on the canvas already while nothing is trained.
 
     Args:
         warp: `data_prep.warps.Warp`.
         seed: integer, of the noise.
 
-    Input shape: (N, H, H, C), any size while training, else that of the canvas.
+    Input shape: (N, H, H, C).
 
     Output shape: (N, canvas, canvas, C).
 
@@ -31,7 +30,9 @@ class RandomWarp(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
-        if not training:
+        # On JAX and torch Keras builds the metrics with a training batch, as if not training.
+        on_canvas = images.shape[1] in (None, self.warp.canvas)
+        if on_canvas and not training:
             return ops.reshape(images, (-1, *self.compute_output_shape(images.shape)[1:]))
         return fused(self.warp, images, *self.noise(ops.shape(images)[0] * images.shape[-1]))
 

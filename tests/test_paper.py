@@ -26,7 +26,7 @@ NAMES = tuple(paper.RECIPES)
 def source(rng, monkeypatch):
     """Digits of one brightness each, of which the last eight of the training part are held out."""
     monkeypatch.setattr(paper, "VALIDATION", 8)
-    monkeypatch.setattr(paper, "CHUNK", 5)
+    monkeypatch.setattr(paper, "CHUNK", 10)
     labels = rng.integers(0, 10, 40)
     images = np.broadcast_to(100 + 3 * np.arange(40)[:, None, None, None], (40, 28, 28, 1))
     images = images.astype("uint8")
@@ -78,9 +78,10 @@ def test_pairs_depend_on_the_seed_and_the_batch_alone():
     assert (resumed[0][0] != batches[0][0]).any()
 
 
-@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.recipe)
-def test_networks_of_a_column_have_about_as_many_parameters(column):
-    experiment = EXPERIMENTS[column.recipe]
+@pytest.mark.parametrize("name", ["paper-r", "paper-rts", "paper-tc", "paper-addition"])
+def test_networks_of_a_column_have_about_as_many_parameters(name):
+    experiment = EXPERIMENTS[name]
+    (column,) = (column for column in COLUMNS if column.recipe == name)
     canvas = paper.RECIPES[column.recipe].warp.canvas
     shape, classes = (canvas, canvas, column.digits), 9 * column.digits + 1
     counts = [

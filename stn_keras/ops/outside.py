@@ -13,19 +13,25 @@ def _nearest(index, size):
     return ops.clip(index, 0, size - 1)
 
 
+def _modulo(index, period):
+    # Where tf2onnx exports it, the remainder of a negative index is negative.
+    remainder = ops.mod(index, period)
+    return ops.where(remainder < 0, remainder + period, remainder)
+
+
 def _reflect(index, size):
-    index = ops.mod(index, 2 * size)
+    index = _modulo(index, 2 * size)
     return ops.minimum(index, 2 * size - 1 - index)
 
 
 def _mirror(index, size):
     period = ops.maximum(2 * size - 2, 1)
-    index = ops.mod(index, period)
+    index = _modulo(index, period)
     return ops.minimum(index, period - index)
 
 
 def _wrap(index, size):
-    return ops.mod(index, size)
+    return _modulo(index, size)
 
 
 _INSIDE = {"nearest": _nearest, "reflect": _reflect, "mirror": _mirror, "wrap": _wrap}

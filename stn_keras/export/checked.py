@@ -1,0 +1,144 @@
+"""Export a model, run what was written and compare it with Keras."""
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from stn_keras.export.errors import ExportError
+from stn_keras.export.formats import FORMATS, QUANTIZATIONS
+from stn_keras.export.source import in_float32, with_named_outputs
+
+BATCHES = (1, 5, 37)
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that has been written and checked.
+
+    Attributes:
+        path: the file or folder.
+        format: a key of `FORMATS`.
+        differences: output name -> largest absolute difference to Keras's `predict`.
+    """
+
+    path: Path
+    format: str
+    differences: dict
+
+    def load(self):
+        """The function images (N, H, W, C) -> {output name: array}, in the format's runtime."""
+        return FORMATS[self.format].load(self.path)
+
+
+def export(model, path, format, images, *, with_theta=False, quantize=None):
+    """Write a model for another runtime, whole or not at all, and compare it there with Keras.
+
+    The result takes batches of any size, is run on batches of 1, 5 and 37 images, and is only kept
+    where no output is further than 1e-5 from Keras's `predict`. A model of half precision is
+    exported, and compared, in float32. A quantized one is not held to that bound: measure its
+    accuracy.
+
+    Args:
+        model: a built Keras model from images to scores.
+        path: the file (.onnx, .tflite) or new folder (SavedModel, OpenVINO) to write.
+        format: "saved_model", "onnx", "litert" or "openvino". From JAX: "saved_model" alone.
+        images: (N, H, W, C) as the model takes them, such as it will meet: to compare on, and to
+            quantize for.
+        with_theta: whether to return theta and the straightened images besides the scores.
+        quantize: None, or for "litert" "weights" (kept in int8) or "full" (computed in int8).
+
+    Returns:
+        `Exported`.
+
+    Raises:
+        ExportError: a package is missing, an argument does not fit, or the outputs differ.
+    """
+    chosen = _checked_format(format, quantize)
+    path = Path(path)
+    _check_path(path, chosen.suffix)
+    named = with_named_outputs(in_float32(model), with_theta)
+    images = _checked_images(images, named)
+    options = QUANTIZATIONS[quantize](images) if quantize else {}
+    shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated where there are too few
+    expected = named.predict(shown, batch_size=len(shown), verbose=0)
+    with _staged(path) as staged:
+        chosen.write(named, staged, **options)
+        differences = _differences(expected, chosen.load(staged), shown)
+        if not quantize:
+            _check_differences(differences, format)
+    return Exported(path, format, differences)
+
+
+def _differences(expected, run, images):
+    """Output name -> largest absolute difference on batches of several sizes; NaN is infinite."""
+    largest = dict.fromkeys(expected, 0.0)
+    start = 0
+    for size in BATCHES:
+        part = slice(start, start + size)
+        got, start = run(images[part]), start + size
+        theirs = {name: array[part] for name, array in expected.items()}
+        if _shapes(theirs) != _shapes(got):
+            raise ExportError(f"expected outputs {_shapes(theirs)}, got {_shapes(got)}")
+        for name in largest:
+            difference = np.abs(theirs[name] - got[name]).max()
+            largest[name] = max(largest[name], float(np.nan_to_num(difference, nan=np.inf)))
+    return largest
+
+
+def _shapes(outputs):
+    return {name: array.shape for name, array in outputs.items()}
+
+
+def _check_differences(differences, format):
+    name, worst = max(differences.items(), key=lambda item: item[1])
+    if worst > TOLERANCE:
+        raise ExportError(
+            f"expected {format} within {TOLERANCE:.0e} of Keras, got {name} off by {worst:.1e}"
+        )
+
+
+def _checked_format(name, quantize):
+    if name not in FORMATS:
+        raise ExportError(f"expected a format from {', '.join(FORMATS)}, got {name}")
+    if quantize and (name != "litert" or quantize not in QUANTIZATIONS):
+        modes = " or ".join(QUANTIZATIONS)
+        raise ExportError(f"expected quantize {modes} with litert, got {quantize} with {name}")
+    backend = keras.backend.backend()
+    if backend != "tensorflow" and (backend, name) != ("jax", "saved_model"):
+        raise ExportError(f"expected KERAS_BACKEND=tensorflow for {name}, got {backend}")
+    FORMATS[name].check_packages(name)
+    return FORMATS[name]
+
+
+def _check_path(path, suffix):
+    if suffix and path.suffix != suffix:
+        raise ExportError(f"expected a file *{suffix} to write, got {path}")
+    # A file is replaced in one step; a folder cannot be, and might be the wrong one.
+    if path.is_dir() if suffix else path.exists():
+        raise ExportError(f"expected {path} not to be there yet")
+
+
+def _checked_images(images, model):
+    images = np.asarray(images, model.inputs[0].dtype)
+    expected = model.inputs[0].shape
+    fits = images.ndim == len(expected) and all(
+        size in (None, actual) for size, actual in zip(expected[1:], images.shape[1:], strict=True)
+    )
+    if not fits or not len(images):
+        raise ExportError(f"expected images {tuple(expected)}, got {images.shape}")
+    return images
+
+
+@contextlib.contextmanager
+def _staged(path):
+    """A place for a file or folder beside `path`, moved to it when the block succeeds."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        staged = Path(folder) / path.name
+        yield staged
+        os.replace(staged, path)

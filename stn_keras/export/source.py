@@ -1,0 +1,109 @@
+"""What is exported: a saved model, in float32, with names for its outputs."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+from packaging.version import InvalidVersion, Version
+
+from stn_keras.export.errors import ExportError, one_line
+from stn_keras.layers import SpatialTransformer
+
+MODEL_IN_RUN = "model.keras"
+
+
+def load_model(path):
+    """The model of a .keras file, or of a run folder with a model.keras.
+
+    Nothing but Keras's own and this package's layers is made, and no code in the file is run.
+
+    Args:
+        path: the file or folder.
+
+    Raises:
+        ExportError: no such file, or one that is damaged, foreign or of a newer Keras.
+    """
+    path = Path(path)
+    file = path / MODEL_IN_RUN if path.is_dir() else path
+    if file.suffix != ".keras" or not file.is_file():
+        raise ExportError(f"expected a .keras file or a folder with {MODEL_IN_RUN}, got {path}")
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # zipfile, h5py and Keras each have their own
+        reason = _newer(file) or one_line(error)
+        raise ExportError(f"expected a whole Keras model in {file} ({reason})") from None
+
+
+def _newer(file):
+    """Why a file of a newer Keras does not load; None if it is not newer."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            saved = json.loads(archive.read("metadata.json"))["keras_version"]
+        if Version(saved) > Version(keras.__version__):
+            return f"saved by Keras {saved}, this is {keras.__version__}"
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, InvalidVersion):
+        pass
+    return None
+
+
+def in_float32(model):
+    """The model, or where it computes in half precision the same with all of it in float32.
+
+    Args:
+        model: a Keras model. Its weights are float32 in either case.
+    """
+    config = model.to_json()
+    plain = json.dumps(_without_mixed_policies(json.loads(config)))
+    if plain == json.dumps(json.loads(config)):
+        return model
+    remade = keras.models.model_from_json(plain)
+    remade.set_weights(model.get_weights())
+    return remade
+
+
+def _without_mixed_policies(config):
+    if isinstance(config, list):
+        return [_without_mixed_policies(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        return {**config, "config": {**config["config"], "name": "float32"}}
+    return {name: _without_mixed_policies(part) for name, part in config.items()}
+
+
+def with_named_outputs(model, with_theta=False):
+    """The model with its outputs in a dictionary, whose keys every format keeps.
+
+    Args:
+        model: a built Keras model of one input and one output.
+        with_theta: whether to return what its spatial transformer does, too.
+
+    Returns:
+        A model that gives "scores" and, `with_theta`, "theta" (N, P) and "straightened", the
+        images (N, H', W', C) that the transformer hands on. It shares the layers of `model`.
+
+    Raises:
+        ExportError: several inputs or outputs, or not one spatial transformer among the layers.
+
+    Example:
+        >>> from stn_keras import models
+        >>> model = models.with_spatial_transformer(models.cnn())
+        >>> sorted(with_named_outputs(model, with_theta=True).output)
+        ['scores', 'straightened', 'theta']
+    """
+    if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
+        raise ExportError("expected a built model of one input and one output")
+    outputs = {"scores": model.outputs[0]}
+    if with_theta:
+        layer = _transformer_of(model)
+        seen = layer.input[-1] if isinstance(layer.input, list) else layer.input
+        outputs |= {"theta": layer.theta(seen), "straightened": layer.output}
+    return keras.Model(model.inputs[0], outputs, name=model.name)
+
+
+def _transformer_of(model):
+    found = [layer for layer in model.layers if isinstance(layer, SpatialTransformer)]
+    if len(found) != 1:
+        raise ExportError(f"expected one spatial transformer among the layers, got {len(found)}")
+    return found[0]

@@ -1,0 +1,326 @@
+"""What is exported computes what Keras computes, in its own runtime; what does not is not kept."""
+
+import ast
+import importlib.util
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from exported_models import digits, tilted_model
+
+from data_prep.errors import run_command
+from stn_keras import SpatialTransformer, models
+from stn_keras.export import (
+    FORMATS,
+    ExportError,
+    __main__,
+    export,
+    in_float32,
+    load_model,
+    with_named_outputs,
+)
+from stn_keras.export.formats import Format
+from stn_keras.export.images import fit_images, read_images
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("models are exported from TensorFlow", allow_module_level=True)
+
+PACKAGE = Path(__file__).parent.parent / "stn_keras"
+SUFFIXES = {name: format.suffix for name, format in FORMATS.items()}
+
+
+def need(format):
+    """Skip where a package of the format is missing."""
+    for package in FORMATS[format].packages:
+        pytest.importorskip(package)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return digits(60)
+
+
+@pytest.mark.parametrize(
+    ("format", "arguments"),
+    [
+        ("saved_model", {}),
+        ("onnx", {}),
+        ("litert", {}),
+        ("openvino", {"transform": "tps", "fill_mode": "wrap"}),
+    ],
+)
+def test_every_format_gives_what_keras_gives(tmp_path, images, format, arguments):
+    need(format)
+    model = tilted_model(**arguments)
+    layer = model.get_layer("spatial_transformer")
+    theta = keras.ops.convert_to_numpy(layer.theta(images[:2]))
+    assert np.abs(theta - layer.transform.identity).max(-1).min() > 1e-2
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    exported = export(model, path, format, images, with_theta=True)
+    assert list(tmp_path.iterdir()) == [path]
+    assert exported.differences.keys() == {"scores", "theta", "straightened"}
+    run, scores = exported.load(), model.predict(images[:11], verbose=0)
+    for batch in (2, 11):
+        outputs = run(images[:batch])
+        np.testing.assert_allclose(outputs["scores"], scores[:batch], atol=1e-5)
+        np.testing.assert_allclose(outputs["theta"][:2], theta, atol=1e-5)
+        assert outputs["straightened"].shape == (batch, 28, 28, 1)
+    assert 50 < FORMATS[format].count_operations(path) < 500
+
+
+@pytest.mark.parametrize(("format", "fill_mode"), [("onnx", "reflect"), ("litert", "mirror")])
+def test_another_family_and_fill_mode(tmp_path, images, format, fill_mode):
+    need(format)
+    model = tilted_model(transform="tps", fill_mode=fill_mode)
+    exported = export(model, tmp_path / f"model{SUFFIXES[format]}", format, images)
+    scores = exported.load()(images)["scores"]
+    np.testing.assert_allclose(scores, model.predict(images, verbose=0), atol=1e-5)
+
+
+def test_a_model_computed_in_int8_is_small_and_near(tmp_path, images):
+    need("litert")
+    model = tilted_model()
+    exported = export(model, tmp_path / "int8.tflite", "litert", images[:20], quantize="full")
+    assert exported.path.stat().st_size < model.count_params() * 4 / 2.5
+    assert 1e-5 < exported.differences["scores"] < 0.05
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A format that is written at once; what its runtime gives is set by the test."""
+
+    def install(run):
+        format = Format(".txt", (), lambda model, path: path.write_text("x"), lambda _: run, len)
+        monkeypatch.setitem(FORMATS, "fake", format)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda scores: scores + 2e-5, "fake within 1e-05 of Keras, got scores off by 2"),
+        (lambda scores: scores * np.nan, "off by inf"),
+        (lambda scores: scores[:1], r"expected outputs .*\(5, 10\).*got .*\(1, 10\)"),
+    ],
+)
+def test_what_differs_is_not_kept(tmp_path, images, fake, change, message):
+    model = models.dense_net()
+    fake(lambda batch: {"scores": change(model(batch).numpy())})
+    (tmp_path / "model.txt").write_text("before")
+    with pytest.raises(ExportError, match=message):
+        export(model, tmp_path / "model.txt", "fake", images)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_a_file_is_replaced_and_few_images_are_enough(tmp_path, images, fake):
+    model = models.dense_net()
+    fake(lambda batch: {"scores": model(batch).numpy()})
+    (tmp_path / "model.txt").write_text("before")
+    exported = export(model, tmp_path / "model.txt", "fake", images[:3])
+    assert exported.path.read_text() == "x"
+    assert list(tmp_path.iterdir()) == [exported.path]
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path, images, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ExportError, match=r'needs the package onnx: pip install "\.\[export\]"'):
+        export(models.dense_net(), tmp_path / "model.onnx", "onnx", images)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "options", "message"),
+    [
+        ("model.onnx", "coreml", {}, "expected a format from saved_model, onnx"),
+        ("model.pb", "onnx", {}, r"expected a file \*.onnx"),
+        ("", "saved_model", {}, "not to be there yet"),
+        ("model.onnx", "onnx", {"quantize": "full"}, "got full with onnx"),
+        ("model.tflite", "litert", {"quantize": "half"}, "weights or full with litert"),
+    ],
+)
+def test_bad_arguments_are_refused(tmp_path, images, name, format, options, message):
+    if format in FORMATS:
+        need(format)
+    with pytest.raises(ExportError, match=message):
+        export(models.dense_net(), tmp_path / name, format, images, **options)
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 28, 1), (28, 28, 1), (0, 28, 28, 1)])
+def test_images_of_another_shape_are_refused(tmp_path, shape, fake):
+    fake(None)
+    with pytest.raises(ExportError, match=r"expected images \(None, 28, 28, 1\)"):
+        export(models.dense_net(), tmp_path / "model.txt", "fake", np.zeros(shape))
+
+
+def test_theta_is_that_of_the_tensor_looked_at():
+    whole, maps = keras.Input((8, 8, 1)), keras.Input((8, 8, 1))
+    layer = SpatialTransformer(keras.layers.Flatten())
+    outputs = keras.layers.Flatten()(layer(keras.layers.ReLU()(whole), localization_inputs=whole))
+    model = with_named_outputs(keras.Model(whole, outputs), with_theta=True)
+    layer.regressor.kernel.assign(np.full(layer.regressor.kernel.shape, 0.01))
+    seen = -np.ones((1, 8, 8, 1), "float32")
+    np.testing.assert_array_equal(model.predict(seen, verbose=0)["theta"], layer.theta(seen))
+    with pytest.raises(ExportError, match="one input"):
+        with_named_outputs(keras.Model([whole, maps], whole + maps))
+    with pytest.raises(ExportError, match="one spatial transformer among the layers, got 0"):
+        with_named_outputs(models.cnn(), with_theta=True)
+
+
+def test_a_model_of_half_precision_is_remade_in_float32(images):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    mixed = tilted_model(transform="similarity")
+    plain = in_float32(mixed)
+    keras.config.set_dtype_policy("float32")
+    expected = tilted_model(transform="similarity")
+    expected.set_weights(mixed.get_weights())
+    np.testing.assert_array_equal(*(m.predict(images, verbose=0) for m in (plain, expected)))
+    assert in_float32(expected) is expected
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.keras"
+    models.dense_net().save(path)
+    return path
+
+
+def rewrite(path, **members):
+    """Replace members of a .keras file, by the part of their name before the dot."""
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, old in content.items():
+            archive.writestr(name, members.get(name.split(".")[0], old))
+
+
+def make_newer(path):
+    rewrite(
+        path,
+        metadata=json.dumps({"keras_version": "99.1.0"}),
+        config=json.dumps({"module": "keras", "class_name": "Ensemble", "config": {}}),
+    )
+
+
+def make_unsafe(path):
+    inputs = keras.Input((2,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:5000]), "whole Keras model"),
+        (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "whole Keras model"),
+        (lambda path: rewrite(path, config="[]"), "whole Keras model"),
+        (lambda path: path.unlink(), "expected a .keras file or a folder with model.keras"),
+        (make_newer, "saved by Keras 99.1.0, this is 3"),
+        (make_unsafe, "disallowed by default"),
+    ],
+    ids=["truncated", "foreign", "config", "absent", "newer", "unsafe"],
+)
+def test_bad_model_files_are_refused_in_one_line(saved, damage, message):
+    assert load_model(saved.parent).count_params() == models.dense_net().count_params()
+    damage(saved)
+    for path in (saved, saved.parent):
+        with pytest.raises(ExportError, match=message) as raised:
+            load_model(path)
+        assert "\n" not in str(raised.value)
+
+
+def test_images_are_made_to_fit(tmp_path):
+    grey = np.full((4, 6, 8), 51, "uint8")
+    np.testing.assert_allclose(fit_images(grey, (3, 4, 3)), np.full((4, 3, 4, 3), 0.2), atol=1e-6)
+    colour = np.linspace(0, 1, 24, dtype="float32").reshape(2, 2, 2, 3)
+    np.testing.assert_array_equal(fit_images(colour, (None, None, 3)), colour)
+    np.testing.assert_allclose(fit_images(colour, (2, 2, 1))[..., 0], colour.mean(-1))
+    np.savez(tmp_path / "set.npz", x_train=grey[:1], x_test=grey, y_test=np.arange(4))
+    images, labels = read_images(tmp_path / "set.npz", (6, 8, 1))
+    np.testing.assert_allclose(images, np.full((4, 6, 8, 1), 0.2))
+    assert labels.tolist() == [0, 1, 2, 3]
+
+
+def test_a_folder_of_pictures_is_read(tmp_path):
+    pillow = pytest.importorskip("PIL.Image")
+    pillow.new("RGB", (9, 5), (255, 0, 0)).save(tmp_path / "a.png")
+    pillow.new("L", (30, 20), 255).save(tmp_path / "b.png")
+    images, labels = read_images(tmp_path, (4, 4, 3))
+    assert images.shape == (2, 4, 4, 3)
+    np.testing.assert_allclose(images[:, 0, 0], [[1, 0, 0], [1, 1, 1]], atol=1e-6)
+    assert labels is None
+
+
+@pytest.mark.parametrize("content", [None, b"PK\x03\x04", {"x": np.zeros(3)}, {"images": [None]}])
+def test_bad_image_files_are_refused(tmp_path, content):
+    path = tmp_path / "set.npz"
+    if isinstance(content, dict):
+        np.savez(path, **content)
+    elif content:
+        path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"set\.npz"):
+        read_images(path, (4, 4, 1))
+
+
+def command(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["export", *map(str, arguments)])
+    run_command(__main__.main, "python -m stn_keras.export")
+
+
+def test_the_command_exports_and_says_how_far_off(tmp_path, monkeypatch, capsys):
+    tilted_model().save(tmp_path / "model.keras")
+    out = tmp_path / "made" / "stn"
+    command(monkeypatch, tmp_path, "--format", "saved_model", "--out", out, "--with-theta")
+    printed = capsys.readouterr().out.splitlines()
+    names = [line.split(": within ")[0] for line in printed[:3]]
+    assert names == ["scores", "theta", "straightened"]
+    assert printed[-1] == str(out)
+
+
+def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
+    need("litert")
+    tilted_model().save(tmp_path / "model.keras")
+    path = tmp_path / "q.tflite"
+    command(
+        *(monkeypatch, tmp_path / "model.keras", "--format", "litert", "--out", path),
+        *("--quantize", "weights"),
+    )
+    printed = capsys.readouterr().out
+    assert "of 260 images" in printed
+    assert "% quantized" in printed
+    assert path.stat().st_size < (tmp_path / "model.keras").stat().st_size / 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("absent.keras", "--format", "onnx", "--out", "x.onnx"), "got absent.keras"),
+        ((".", "--format", "coreml", "--out", "x"), "coreml"),
+        ((".", "--format", "onnx", "--out", "x.onnx", "--images", "absent.npz"), "absent.npz"),
+    ],
+)
+def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, capsys, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    models.dense_net().save("model.keras")
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, *arguments)
+    error = capsys.readouterr().err
+    assert expected in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_the_library_imports_no_command_lines_and_no_experiments():
+    for file in PACKAGE.rglob("*.py"):
+        imported = {
+            name
+            for node in ast.parse(file.read_text()).body
+            for name in (
+                [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in getattr(node, "names", ())]
+            )
+        }
+        assert not {name.split(".")[0] for name in imported} & {"data_prep", "experiments"}, file
