@@ -84,8 +84,8 @@ def _mapper(workers):
     if workers <= 1:
         yield map
         return
-    # Forking is quickest, but not safe once TensorFlow has started its threads.
-    fork = sys.platform == "linux" and "tensorflow" not in sys.modules
+    # Forking is quickest, but not safe once TensorFlow or JAX has started its threads.
+    fork = sys.platform == "linux" and not {"tensorflow", "jax"} & sys.modules.keys()
     if fork:
         import data_prep.imgaug_compat  # noqa: F401  imported once, shared by every worker
     with multiprocessing.get_context("fork" if fork else "spawn").Pool(workers) as pool:

@@ -9,6 +9,7 @@ import keras
 
 from data_prep.files import atomic_path
 from experiments.data import as_input
+from experiments.distribution import alone
 from experiments.evaluation import transformer_of
 from stn_keras.callbacks import TransformerMonitor
 
@@ -69,6 +70,7 @@ class SaveBestAndLast(keras.callbacks.Callback):
         self.run, self.network = run, network
         self.best = min((row.get(VALIDATION_LOSS, math.inf) for row in rows), default=math.inf)
 
+    @alone()
     def on_epoch_end(self, epoch, logs=None):
         if self._is_kept(epoch, logs):
             with atomic_path(self.run.best_model) as partial:
