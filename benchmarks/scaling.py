@@ -103,7 +103,8 @@ def prepare(folder):
         for workers in WORKERS:
             made = folder / f"{times}-{workers}"
             started = time.perf_counter()
-            make_shards(NAME, SEED, made, SHARDS, workers=workers, copies=copies)
+            shape = {"workers": workers, "copies": copies}
+            make_shards(NAME, SEED, made, SHARDS, **shape, progress=False)
             seconds = time.perf_counter() - started
             size = sum(path.stat().st_size for path in made.iterdir())
             images = len(load_shards(made).images)

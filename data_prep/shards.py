@@ -161,7 +161,7 @@ class _ShardWriter:
         self.digest.update(content)
 
 
-def make_shards(name, seed, folder, shards, data_dir=None, workers=1, copies=1):
+def make_shards(name, seed, folder, shards, data_dir=None, workers=1, copies=1, progress=True):
     """Make the set of that name in a new folder: shards, labels, test images, manifest.
 
     The images are those of `make_distorted_set`, in the same order whatever the number of shards;
@@ -175,9 +175,10 @@ def make_shards(name, seed, folder, shards, data_dir=None, workers=1, copies=1):
         data_dir: see `data_prep.sources.load_source`.
         workers: processes that distort.
         copies: how often each training image is distorted.
+        progress: show a progress bar.
 
     Returns:
-        (training images, test images): how many.
+        (distorted training images, test images): how many.
 
     Raises:
         UserError: the source cannot be found or read, or has fewer images than shards.
@@ -192,7 +193,10 @@ def make_shards(name, seed, folder, shards, data_dir=None, workers=1, copies=1):
     with atomic_folder(folder) as partial:
         writer = _ShardWriter(partial, training, source.train_images.shape[1:], shards)
         writer.append(source.train_images)
-        test = _write_distorted(writer, chunks, training - len(source.train_images), source)
+        count = training - len(source.train_images)
+        says = f"distorting {source_name}" if progress else None
+        with progress_bar(count + len(source.test_images), says) as bar:
+            test = _write_distorted(writer, chunks, count, source, bar)
         np.save(partial / LABELS, source.train_labels)
         np.savez(partial / TEST, **vars(test))
         others = [{"file": file, "sha256": _sha256(partial / file)} for file in (LABELS, TEST)]
@@ -202,7 +206,7 @@ def make_shards(name, seed, folder, shards, data_dir=None, workers=1, copies=1):
         }
         content = {"parameters": made_from, "image_shape": writer.image_shape}
         write_json(partial / MANIFEST, {**content, "shards": writer.entries, "others": others})
-    return training - len(source.train_images), len(source.test_images)
+    return count, len(source.test_images)
 
 
 def _to_distort(originals, copies, test):
@@ -214,16 +218,16 @@ def _to_distort(originals, copies, test):
         yield np.concatenate([originals[training], test[numbers[numbers >= count] - count]])
 
 
-def _write_distorted(writer, chunks, missing, source):
+def _write_distorted(writer, chunks, missing, source, bar):
     """Write as many as are missing; what comes after them is the test `Split`."""
     distorted, distortion = [], []
-    with progress_bar(missing + len(source.test_images), "distorting") as bar:
-        for images, family in chunks:
-            writer.append(images[:missing])
-            distorted.append(images[missing:])
+    for images, family in chunks:
+        writer.append(images[:missing])
+        if missing < len(images):
+            distorted.append(images[missing:].copy())  # a view would keep the chunk
             distortion.append(family[missing:])
-            missing -= min(missing, len(images))
-            bar.update(len(images))
+        missing -= min(missing, len(images))
+        bar.update(len(images))
     parts = np.concatenate(distorted), np.concatenate(distortion)
     return Split(source.test_images, source.test_labels, *parts)
 

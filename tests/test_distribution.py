@@ -18,7 +18,7 @@ from experiments.distribution import Place
 from experiments.runs import Settings, run_of
 
 ROOT = Path(__file__).parent.parent
-# No dropout: on TensorFlow each device draws its own.
+# On TensorFlow without dropout: there each device draws its own.
 TWO_DEVICES = """
 import sys
 from pathlib import Path
@@ -40,7 +40,8 @@ data = Data(TrainingImages(images, labels), part, {"test": part}, 2, {}, shown="
 
 def build(name, input_shape, num_classes, transform):
     layers = keras.layers
-    head = [layers.Flatten(), layers.Dense(num_classes, activation="softmax")]
+    dropout = layers.Dropout(0.5 if keras.backend.backend() == "jax" else 0)
+    head = [layers.Flatten(), dropout, layers.Dense(num_classes, activation="softmax")]
     transformer = SpatialTransformer(layers.Flatten(), "translation")
     return keras.Sequential([keras.Input(input_shape), transformer, *head])
 
