@@ -62,6 +62,7 @@ benchmark: install
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.distortion
+	$(BIN)/python -m benchmarks.scaling
 
 clean:
 	rm -rf $(VENV)

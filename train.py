@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import io
 import shlex
 import sys
 
@@ -12,6 +13,7 @@ from experiments import EXPERIMENTS, environment
 from experiments.base import DEFAULT_SCHEDULE, has_transformer
 from experiments.command_line import data_arguments, experiment_parser
 from experiments.data import DATA_SEED
+from experiments.distribution import Place
 from experiments.runs import Settings, next_step, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -55,6 +57,26 @@ def parse_arguments():
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="list what would be trained, and train nothing"
+    )
+    parser.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train on so many devices of this machine, each on its part of every batch; without "
+        "accelerators on parts of the processor (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="train on several machines (KERAS_BACKEND=jax): where the first process can be "
+        "reached; each machine runs the same command with another --process-id",
+    )
+    parser.add_argument(
+        "--num-processes", type=int, default=1, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--process-id", type=int, default=0, metavar="I", help="0 is the one that writes files"
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--resume", action="store_true", help="go on with unfinished runs")
@@ -137,8 +159,14 @@ def main():
     """Make the data, then train model after model."""
     arguments = parse_arguments()
     experiment = EXPERIMENTS[arguments.experiment]
+    place = Place(
+        arguments.devices, arguments.num_processes, arguments.process_id, arguments.coordinator
+    )
+    if not place.is_first:
+        sys.stdout = io.StringIO()  # the first one prints the same
     planned = []
     for settings in settings_of(arguments, experiment):
+        place.check_batch_size(settings.batch_size)
         run = run_of(arguments.runs_dir, settings)
         step = next_step(run, settings, arguments.resume, arguments.overwrite)
         planned.append((step, run, settings))
@@ -146,6 +174,8 @@ def main():
         check_transform(arguments.transform)
     if arguments.monitor:
         check_monitor()
+        if place.replicas > 1:
+            raise UserError(f"expected --monitor on one device, got {place.replicas}")
     where = data_arguments(experiment, arguments)
     if arguments.dry_run:
         return print_plan(planned, experiment.count_images(**where))
@@ -154,12 +184,18 @@ def main():
             print(f"{settings.name}: already trained in {run.folder}; --overwrite trains it again")
     pending = [(step, run, settings) for step, run, settings in planned if step != "skip"]
     if pending:
+        place.check_backend()
         writable_folder(arguments.runs_dir)
+        if not place.is_first:
+            place.start()  # waits for the first, so that the data are made once
         # Made before TensorFlow starts its threads, so that the workers can be forked.
-        train_all(experiment, pending, experiment.load_data(**where), arguments.monitor)
+        data = experiment.load_data(**where)
+        if place.is_first:
+            place.start()
+        train_all(experiment, pending, data, arguments.monitor, place)
 
 
-def train_all(experiment, pending, data, monitor):
+def train_all(experiment, pending, data, monitor, place):
     """Train (step, run, settings) after (step, run, settings); nothing if one cannot be trained."""
     available = data.training.per_epoch
     for step, run, settings in pending:
@@ -175,14 +211,18 @@ def train_all(experiment, pending, data, monitor):
     for _, _, settings in pending:
         if settings.transform:  # not every model can have every family
             build_model(experiment, settings, data)
-    described = environment.describe()
+    described = {**environment.describe(), "devices": place.replicas}
     versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
     print(f"Training on {described['device']} ({versions})")
     for step, run, settings in pending:
-        if step == "overwrite":
-            run.discard()
-        run.start(settings, described, data.parameters)
-        metrics = train(experiment, run, settings, data, monitor)
+        if place.is_first:
+            if step == "overwrite":
+                run.discard()
+            run.start(settings, described, data.parameters)
+        place.values(0)  # the others wait until the folder is as it should be
+        metrics = train(experiment, run, settings, data, monitor, place)
+        if metrics is None:
+            continue
         accuracy = ", ".join(
             f"{name} {100 * share:.2f} %" for name, share in metrics["test_accuracy"].items()
         )

@@ -11,6 +11,7 @@ from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import atomic_folder, writable_folder
 from data_prep.image_folder import write_images
 from data_prep.paper import RECIPES, make_paper_set
+from data_prep.shards import make_shards
 from data_prep.sources import load_source
 
 LEAST = {
@@ -21,6 +22,7 @@ LEAST = {
     "canvas": 1,
     "patches": 0,
     "patch_size": 1,
+    "shards": 1,
 }
 
 
@@ -37,6 +39,13 @@ def parse_arguments():
         add_workers(distorted)
         add_pictures(distorted)
         add_number(distorted, "--copies", 1, "how often each training image is distorted")
+        distorted.add_argument(
+            "--shards",
+            type=int,
+            metavar="K",
+            help="write a folder, --out, with the training images in K files, for more than fit "
+            "into memory; train.py and evaluate.py read it by --data-dir",
+        )
     says = "mnist: digits at random places among scraps of others"
     cluttered = add_set(sets, CLUTTERED, says, make_cluttered)
     add_workers(cluttered)
@@ -93,18 +102,35 @@ def add_number(parser, name, default, says):
 def main():
     """Make the set, write it, draw its preview."""
     arguments = parse_arguments()
-    if arguments.out.suffix != ".npz" or arguments.out.is_dir():
+    sharded = getattr(arguments, "shards", None) is not None
+    if not sharded and (arguments.out.suffix != ".npz" or arguments.out.is_dir()):
         raise UserError(f"expected --out to name an .npz file, got {arguments.out}")
     for name, least in LEAST.items():
-        value = getattr(arguments, name, least)
-        if value < least:
+        value = getattr(arguments, name, None)
+        if value is not None and value < least:
             option = name.replace("_", "-")
             raise UserError(f"expected --{option} of at least {least}, got {value}")
     pictures = getattr(arguments, "pictures", None)
     if pictures and pictures.exists():
         raise UserError(f"expected --pictures to name a new folder, got {pictures}")
+    if sharded and (pictures or arguments.out.exists()):
+        raise UserError("expected --shards without --pictures, and --out to name a new folder")
     writable_folder(arguments.out.parent)
-    arguments.make(arguments)
+    (make_sharded if sharded else arguments.make)(arguments)
+
+
+def make_sharded(arguments):
+    """A distorted set in shards; it has no preview."""
+    training, test = make_shards(
+        arguments.set,
+        arguments.seed,
+        arguments.out,
+        arguments.shards,
+        arguments.data_dir,
+        arguments.workers,
+        arguments.copies,
+    )
+    print_made(arguments, training, test)
 
 
 def make_distorted(arguments):

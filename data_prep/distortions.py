@@ -37,21 +37,33 @@ def distort(images, recipe, seed, workers=1, progress=None):
         ((3, 28, 28, 1), (3,))
     """
     starts = range(0, len(images), CHUNK)
-    seeds = np.random.SeedSequence(seed).spawn(len(starts))
-    jobs = [
-        (images[start : start + CHUNK], recipe, chunk_seed)
-        for start, chunk_seed in zip(starts, seeds, strict=True)
-    ]
+    chunks = (images[start : start + CHUNK] for start in starts)
     distorted, family = np.empty_like(images), np.empty(len(images), "uint8")
-    bar = tqdm(
-        total=len(images), desc=progress, unit="image", unit_scale=True, disable=progress is None
-    )
-    with _mapper(min(workers, len(jobs))) as map_chunks, bar:
-        for start, (chunk, chosen) in zip(starts, map_chunks(_distort_chunk, jobs), strict=True):
+    made = distorted_chunks(chunks, recipe, seed, min(workers, len(starts)))
+    with progress_bar(len(images), progress) as bar:
+        for start, (chunk, chosen) in zip(starts, made, strict=True):
             distorted[start : start + CHUNK] = chunk
             family[start : start + CHUNK] = chosen
             bar.update(len(chunk))
     return distorted, family
+
+
+def distorted_chunks(chunks, recipe, seed, workers=1):
+    """The same for images that come chunk by chunk: (distorted, family) of one after the other.
+
+    Args:
+        chunks: iterable of `CHUNK` images (n, H, W, C) uint8 each; the last one may have fewer.
+        recipe, seed, workers: as above.
+    """
+    seeds = np.random.SeedSequence(seed)
+    jobs = ((chunk, recipe, seeds.spawn(1)[0]) for chunk in chunks)
+    with _mapper(workers) as map_chunks:
+        yield from map_chunks(_distort_chunk, jobs)
+
+
+def progress_bar(count, says):
+    """A bar of so many images; None shows none."""
+    return tqdm(total=count, desc=says, unit="image", unit_scale=True, disable=says is None)
 
 
 def apply_family(images, arguments, seed):
@@ -84,8 +96,8 @@ def _mapper(workers):
     if workers <= 1:
         yield map
         return
-    # Forking is quickest, but not safe once TensorFlow has started its threads.
-    fork = sys.platform == "linux" and "tensorflow" not in sys.modules
+    # Forking is quickest, but not safe once TensorFlow or JAX has started its threads.
+    fork = sys.platform == "linux" and not {"tensorflow", "jax"} & sys.modules.keys()
     if fork:
         import data_prep.imgaug_compat  # noqa: F401  imported once, shared by every worker
     with multiprocessing.get_context("fork" if fork else "spawn").Pool(workers) as pool:

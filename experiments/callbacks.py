@@ -11,6 +11,7 @@ import numpy as np
 from data_prep.errors import UserError
 from data_prep.files import atomic_path
 from experiments.data import as_input
+from experiments.distribution import alone
 from experiments.evaluation import predict_theta, transformer_of
 from experiments.saved import not_finite, seal
 from stn_keras.callbacks import TransformerMonitor
@@ -48,6 +49,7 @@ class StopDiverged(keras.callbacks.Callback):
         super().__init__()
         self.run, self.network, self.data = run, network, data
 
+    @alone()
     def on_epoch_end(self, epoch, logs=None):
         wrong = [name for name in ("loss", VALIDATION_LOSS) if not math.isfinite(logs.get(name, 0))]
         wrong += ["a weight"] if not_finite(self.network) else []
@@ -105,6 +107,7 @@ class SaveBestAndLast(keras.callbacks.Callback):
         self.run, self.network = run, network
         self.best = min((row.get(VALIDATION_LOSS, math.inf) for row in rows), default=math.inf)
 
+    @alone()
     def on_epoch_end(self, epoch, logs=None):
         if self._is_kept(epoch, logs):
             with atomic_path(self.run.best_model) as partial:

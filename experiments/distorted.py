@@ -8,6 +8,7 @@ from data_prep.distorted_set import SETS, expected_parameters, load, make_distor
 from data_prep.distortions import default_workers
 from data_prep.errors import UserError
 from data_prep.files import writable_folder
+from data_prep.shards import WithCopies, has_shards, load_shards
 from data_prep.sources import load_source
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
@@ -29,14 +30,20 @@ class DistortedData:
     validation: int
 
     def load(self, folder, data_dir=None):
-        """The data, made on first use with a progress bar and kept in the experiment's folder.
+        """The data, made on first use with a progress bar and kept in the experiment's folder;
+        where `data_dir` has shards of the set, from there.
 
         Raises:
             UserError: the source cannot be read or is too small, or the kept set was made from
                 another one.
         """
-        dataset = self._ensure(dataset_path(folder), data_dir)
-        training, validation = self._split(dataset.train)
+        if has_shards(data_dir):
+            dataset = self._check_name(load_shards(data_dir), data_dir)
+            labels, parts = dataset.labels, self._split_shards(dataset)
+        else:
+            dataset = self._ensure(dataset_path(folder), data_dir)
+            labels, parts = dataset.train.labels, self._split(dataset.train)
+        training, validation = parts
         test = dataset.test
         families = {
             name: test.distortion == index for index, name in enumerate(dataset.distortions)
@@ -48,7 +55,7 @@ class DistortedData:
                 "original": LabelledImages(test.originals, test.labels),
                 "distorted": LabelledImages(test.distorted, test.distorted_labels, families),
             },
-            num_classes=int(dataset.train.labels.max()) + 1,
+            num_classes=int(labels.max()) + 1,
             parameters=dataset.parameters,
             shown="distorted",
             swept="original",
@@ -56,6 +63,8 @@ class DistortedData:
 
     def images_per_epoch(self, folder, data_dir=None):
         """Images of an epoch, without making the set."""
+        if has_shards(data_dir):
+            return self.load(folder, data_dir).training.per_epoch
         if dataset_path(folder).exists():
             return self.load(folder, data_dir).training.per_epoch
         return 2 * self._training(len(load_source(SETS[self.name][0], data_dir).train_labels))
@@ -99,6 +108,23 @@ class DistortedData:
             TrainingImages(images[number < kept], split.labels[:kept]),
             LabelledImages(held_out, np.tile(split.labels[kept:], 1 + self.copies)),
         )
+
+    def _split_shards(self, dataset):
+        """The same, without reading the images."""
+        count, labels = len(dataset.labels), dataset.labels
+        kept = self._training(count)
+        held_out = WithCopies(dataset.images, count, kept, self.validation)
+        copies = len(held_out) // self.validation
+        return (
+            TrainingImages(WithCopies(dataset.images, count, 0, kept), labels[:kept]),
+            LabelledImages(held_out, np.tile(labels[kept:], copies)),
+        )
+
+    def _check_name(self, dataset, folder):
+        made = dataset.parameters["set"]
+        if made != self.name:
+            raise UserError(f"expected shards of {self.name} in {folder}, got {made}")
+        return dataset
 
     def _training(self, count):
         if self.validation >= count:

@@ -8,7 +8,7 @@ import numpy as np
 from data_prep.errors import UserError, one_line
 from data_prep.files import write_json
 from experiments import environment
-from experiments.batches import InOrder, ShuffledBatches
+from experiments.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.callbacks import (
     VALIDATION_LOSS,
     EpochSeconds,
@@ -18,11 +18,13 @@ from experiments.callbacks import (
     monitors,
     random_states,
 )
+from experiments.distribution import Place
 from experiments.evaluation import BATCH_SIZE, predict
 from experiments.runs import history_columns
 from experiments.saved import load_model, load_state, not_finite, read_progress
 from stn_keras.optimizers import with_localization_rate
 
+HERE = Place()
 # name -> (learning rate at the start, all steps) -> what a Keras optimizer takes as its rate
 DECAYS = {
     "constant": lambda rate, total_steps: rate,
@@ -33,7 +35,7 @@ DECAYS = {
 }
 
 
-def train(experiment, run, settings, data, monitor=False):
+def train(experiment, run, settings, data, monitor=False, place=HERE):
     """Train a run to its end, from its last whole epoch where there is one.
 
     Args:
@@ -42,43 +44,62 @@ def train(experiment, run, settings, data, monitor=False):
         settings: `experiments.runs.Settings`.
         data: `experiments.data.Data`.
         monitor: draw what the transformer does after each epoch, and write logs for TensorBoard.
+        place: `experiments.distribution.Place`; started.
 
     Returns:
-        The contents of metrics.json.
+        The contents of metrics.json; None in all processes but the first.
 
     Raises:
         UserError: the state to resume from is damaged, or training diverged.
     """
     make_reproducible(settings)
+    with place.scope():
+        _fit(experiment, run, settings, data, monitor, place)
+    return _finish(run, data) if place.is_first else None
+
+
+def _fit(experiment, run, settings, data, monitor, place):
     schedule = experiment.schedules[settings.schedule]
     augment = schedule.augment and schedule.augment(data.training.images.shape[1:])
-    batches = ShuffledBatches(data.training, settings.batch_size, settings.seed, augment=augment)
+    batches = ShuffledBatches(
+        data.training, settings.batch_size, settings.seed, augment=augment, part=place.part
+    )
     steps_per_epoch = batches.steps_per_epoch
-    network = build_model(experiment, settings, data)
-    model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
-    rows = _restore(model, run, history_columns(data))
+    with place.variable_scope():
+        network = build_model(experiment, settings, data)
+        model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
+        rows = _restore(model, run, history_columns(data))
     first_epoch = batches.first_epoch = len(rows)
+    if len(set(place.values(first_epoch))) > 1:
+        raise UserError(f"expected {run.folder} to be the same folder for every process")
     print(
         f"{settings.name}: {network.count_params():,} parameters, "
         f"epochs {first_epoch + 1} to {settings.epochs}"
     )
+    callbacks = [EpochSeconds(), StopDiverged(run, network, data)]
+    if place.is_first:
+        callbacks += [
+            *(monitors(run, network, data) if monitor else ()),
+            WriteHistory(run, rows),
+            SaveBestAndLast(run, rows, network),
+        ]
     model.fit(
         batches,
         steps_per_epoch=steps_per_epoch,
-        validation_data=data.validation and InOrder(data.validation, BATCH_SIZE),
+        validation_data=data.validation and _validation(data.validation, place),
         initial_epoch=first_epoch,
         epochs=settings.epochs,
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
-        callbacks=[
-            EpochSeconds(),
-            StopDiverged(run, network, data),
-            *(monitors(run, network, data) if monitor else ()),
-            WriteHistory(run, rows),
-            SaveBestAndLast(run, rows, network),
-        ],
+        callbacks=callbacks,
     )
-    return _finish(run, data)
+
+
+def _validation(part, place):
+    if place.replicas == 1:
+        return InOrder(part, BATCH_SIZE)
+    batch_size = -(-BATCH_SIZE // place.replicas) * place.replicas
+    return InOrderFilled(part, batch_size, place.part)
 
 
 def make_reproducible(settings):
@@ -122,7 +143,8 @@ def compile_model(experiment, settings, network, total_steps):
     if settings.model in schedule.localization_rates:
         slower = schedule.localization_rates[settings.model]
         optimizer = with_localization_rate(optimizer, model, slower)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    # Images that only fill up a batch weigh nothing.
+    model.compile(optimizer, "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
     return model
 
 

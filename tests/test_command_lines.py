@@ -111,6 +111,13 @@ def test_help_names_every_choice(script):
         (("train.py", DIGITS, "--precision", "int8"), "float32"),
         (("train.py", DIGITS, "--resume", "--overwrite"), "not allowed"),
         (("train.py", DIGITS, "--runs-dir", "/proc/nowhere"), "/proc/nowhere"),
+        (("train.py", DIGITS, "--devices", "0"), "--devices of at least 1, got 0"),
+        (("train.py", DIGITS, "--devices", "3"), "divisible by the 3 devices, got 64"),
+        (("train.py", DIGITS, "--num-processes", "2"), "--coordinator and --num-processes"),
+        (
+            ("train.py", DIGITS, "--coordinator", "here:1", "--num-processes", "2"),
+            "KERAS_BACKEND=jax for several machines, got tensorflow",
+        ),
         (("evaluate.py", "cifar-100"), "distorted-mnist"),
         (("evaluate.py", DIGITS, "--runs-dir", "absent"), "python train.py distorted-digits"),
         (("-m", "data_prep", "mnist", "--out", "x.npz"), "distorted-mnist"),

@@ -1,0 +1,165 @@
+"""Several devices, and several processes, learn what one device learns."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from data_prep.errors import UserError
+from experiments.base import JitterRanges
+from experiments.batches import InOrderFilled, ShuffledBatches
+from experiments.data import LabelledImages, TrainingImages
+from experiments.distribution import Place
+from experiments.runs import Settings, run_of
+
+ROOT = Path(__file__).parent.parent
+# On TensorFlow without dropout: there each device draws its own.
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+import keras
+import numpy as np
+from experiments.base import Experiment, JitterRanges, Schedule
+from experiments.data import Data, LabelledImages, TrainingImages
+from experiments.distribution import Place
+from experiments.runs import Settings, run_of
+from experiments.training import train
+from stn_keras import SpatialTransformer
+
+place = Place(devices=2)
+place.start()
+rng = np.random.default_rng(0)
+images, labels = rng.integers(0, 256, (43, 6, 6, 1)).astype("uint8"), np.arange(43) % 2
+part = LabelledImages(images[:23], labels[:23])
+data = Data(TrainingImages(images, labels), part, {"test": part}, 2, {}, shown="test")
+
+def build(name, input_shape, num_classes, transform):
+    layers = keras.layers
+    dropout = layers.Dropout(0.5 if keras.backend.backend() == "jax" else 0)
+    head = [layers.Flatten(), dropout, layers.Dense(num_classes, activation="softmax")]
+    transformer = SpatialTransformer(layers.Flatten(), "translation")
+    return keras.Sequential([keras.Input(input_shape), transformer, *head])
+
+schedule = Schedule(2, 10, "SGD", 0.1, "cosine", {"momentum": 0.9}, JitterRanges(10, 0.1, 0.1))
+experiment = Experiment("tiny", "", ("stn",), build, None, {"best": schedule})
+trained = []
+for name, where in (("one", Place()), ("two", place), ("two again", place)):
+    settings = Settings("tiny", "stn", 0, 2, 10, "float32", 42)
+    run = run_of(Path(sys.argv[1], name), settings)
+    run.start(settings, {})
+    train(experiment, run, settings, data, place=where)
+    history = [{**row, "seconds": 0} for row in run.read_history()]
+    weights = keras.models.load_model(run.best_model).get_weights()
+    trained.append([np.array([list(row.values()) for row in history]), *weights])
+for other in trained[1:]:
+    for mine, theirs in zip(trained[0], other, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+"""
+
+
+def environment(backend):
+    """The variables of a process on that backend."""
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
+    return {**os.environ, **quiet, "JAX_ENABLE_X64": "0"}
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_learn_what_one_does(tmp_path, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, tmp_path],
+        env=environment(backend),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def write_mnist(folder):
+    """A file like MNIST's, bright where the digit is."""
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(10, dtype="uint8"), 100)
+    images = rng.integers(0, 100, (1000, 28, 28), "uint8")
+    images[np.arange(1000), labels] = 255
+    np.savez(
+        folder / "mnist.npz", x_train=images, y_train=labels, x_test=images[:9], y_test=labels[:9]
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    # What the processes say to each other stays in a network of their own.
+    alone = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && "$@"', "sh"]
+    try:
+        subprocess.run([*alone, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespace of its own: {error}")
+    write_mnist(tmp_path)
+    train = f"{sys.executable} train.py mnist-1000 --models cnn --epochs 2 --batch-size 200"
+    train = f"{train} --data-dir {tmp_path} --runs-dir {tmp_path}"
+    shared = "--coordinator 127.0.0.1:12345 --num-processes 2 --devices 2"
+    script = f"""
+{train}/two {shared} --process-id 1 > {tmp_path}/second.txt & second=$!
+{train}/two {shared} && wait $second && {train}/one
+"""
+    done = subprocess.run(
+        [*alone, "sh", "-c", script],
+        cwd=ROOT,
+        env=environment("jax"),
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Epoch" not in (tmp_path / "second.txt").read_text()
+    settings = Settings("mnist-1000", "cnn", 0, 2, 200, "float32", 42)
+    one, two = (run_of(tmp_path / name, settings) for name in ("one", "two"))
+    for mine, theirs in zip(one.read_history(), two.read_history(), strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], abs=1e-5)
+        assert mine["accuracy"] == pytest.approx(theirs["accuracy"])
+    weights = [keras.models.load_model(run.best_model).get_weights() for run in (one, two)]
+    for mine, theirs in zip(*weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_parts_of_a_batch_are_the_batch(rng):
+    data = TrainingImages(rng.integers(0, 256, (20, 6, 6, 1)).astype("uint8"), np.arange(20))
+    augment = JitterRanges(10, 0.1, 0.1, flip=True)((6, 6, 1))
+    whole = ShuffledBatches(data, 12, seed=3, augment=augment)
+    parts = [ShuffledBatches(data, 12, seed=3, augment=augment, part=(i, 3)) for i in range(3)]
+    for index in (0, 1):
+        images, labels = zip(*(part[index] for part in parts), strict=True)
+        np.testing.assert_allclose(np.concatenate(images), whole[index][0], atol=1e-5)
+        np.testing.assert_array_equal(np.concatenate(labels), whole[index][1])
+
+
+def test_images_that_fill_up_a_batch_do_not_count(rng):
+    part = LabelledImages(rng.random((11, 2, 2, 1), "float32"), np.arange(11))
+    shares = [InOrderFilled(part, 4, (i, 2)) for i in range(2)]
+    batches = [share[index] for index in range(3) for share in shares]
+    labels, weights = (np.concatenate([batch[i] for batch in batches]) for i in (1, 2))
+    np.testing.assert_array_equal(labels[weights > 0], part.labels)
+    assert np.mean(labels * weights) == pytest.approx(np.mean(part.labels))
+    assert {len(batch[0]) for batch in batches} == {2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"processes": 2}, "--coordinator and --num-processes"),
+        ({"coordinator": "here:1"}, "--coordinator and --num-processes"),
+        ({"processes": 2, "coordinator": "here"}, "HOST:PORT, got here"),
+        ({"processes": 2, "process": 2, "coordinator": "here:1"}, "from 0 to 1, got 2"),
+    ],
+)
+def test_places_that_cannot_be_are_refused(arguments, expected):
+    with pytest.raises(UserError, match=expected):
+        Place(**arguments)
