@@ -163,3 +163,10 @@ def test_images_that_fill_up_a_batch_do_not_count(rng):
 def test_places_that_cannot_be_are_refused(arguments, expected):
     with pytest.raises(UserError, match=expected):
         Place(**arguments)
+
+
+def test_a_process_names_the_first_one_that_it_misses(monkeypatch):
+    monkeypatch.setattr("experiments.distribution.PATIENCE", -1)
+    place = Place(processes=2, process=1, coordinator="127.0.0.1:1")
+    with pytest.raises(UserError, match=r"expected process 0 at 127.0.0.1:1 within"):
+        place.wait_for_first()
