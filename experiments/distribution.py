@@ -107,8 +107,7 @@ class Place:
         if self.processes > 1:
             # JAX's coordinator would listen on every interface.
             os.environ.setdefault("JAX_COORDINATOR_BIND_ADDRESS", self.coordinator)
-            if not self.is_first:
-                self.wait_for_first()
+            self.check_address() if self.is_first else self.wait_for_first()
             try:
                 keras.distribution.initialize(self.coordinator, self.processes, self.process)
             except (RuntimeError, ValueError) as error:
@@ -118,17 +117,32 @@ class Place:
                 ) from None
         self._check_count(jax.local_device_count())
 
+    def check_address(self):
+        """Refuse an address that the first process cannot listen at: JAX itself may crash there."""
+        host, port = self._address()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            socket.create_server((host, port), family=family).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"expected --coordinator at an address of this machine, got {self.coordinator} "
+                f"({one_line(error)})"
+            ) from None
+
+    def _address(self):
+        host, port = self.coordinator.rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
     def wait_for_first(self):
         """Wait until the first process listens: JAX itself would end this one with a stack trace.
 
         Raises:
             UserError: it does not for `PATIENCE` seconds.
         """
-        host, port = self.coordinator.rsplit(":", 1)
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                return socket.create_connection((host, int(port)), timeout=5).close()
+                return socket.create_connection(self._address(), timeout=5).close()
             except (OSError, OverflowError) as error:
                 if time.monotonic() > until:
                     raise UserError(
