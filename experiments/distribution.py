@@ -4,10 +4,15 @@ import contextlib
 import functools
 import os
 import re
+import socket
+import time
 from dataclasses import dataclass
 
 from data_prep.errors import UserError, one_line
 from data_prep.quiet import quiet_import
+
+# How long the other processes wait for the first, which makes the data, in seconds.
+PATIENCE = 1800
 
 
 @dataclass(frozen=True)
@@ -102,14 +107,49 @@ class Place:
         if self.processes > 1:
             # JAX's coordinator would listen on every interface.
             os.environ.setdefault("JAX_COORDINATOR_BIND_ADDRESS", self.coordinator)
+            self.check_address() if self.is_first else self.wait_for_first()
             try:
                 keras.distribution.initialize(self.coordinator, self.processes, self.process)
-            except RuntimeError as error:
+            except (RuntimeError, ValueError) as error:
                 raise UserError(
-                    f"expected {self.processes} processes at {self.coordinator}, "
-                    f"did not find them ({one_line(error)[:200]})"
+                    f"expected {self.processes} processes at {self.coordinator} "
+                    f"({one_line(error)[:200]})"
                 ) from None
         self._check_count(jax.local_device_count())
+
+    def check_address(self):
+        """Refuse an address that the first process cannot listen at: JAX itself may crash there."""
+        host, port = self._address()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            socket.create_server((host, port), family=family).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"expected --coordinator at an address of this machine, got {self.coordinator} "
+                f"({one_line(error)})"
+            ) from None
+
+    def _address(self):
+        host, port = self.coordinator.rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
+    def wait_for_first(self):
+        """Wait until the first process listens: JAX itself would end this one with a stack trace.
+
+        Raises:
+            UserError: it does not for `PATIENCE` seconds.
+        """
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return socket.create_connection(self._address(), timeout=5).close()
+            except (OSError, OverflowError) as error:
+                if time.monotonic() > until:
+                    raise UserError(
+                        f"expected process 0 at {self.coordinator} within {PATIENCE} seconds "
+                        f"({one_line(error)})"
+                    ) from None
+            time.sleep(1)
 
     def _check_count(self, available):
         if self.devices > available:
@@ -118,7 +158,8 @@ class Place:
     @contextlib.contextmanager
     def scope(self):
         """Here JAX trains on all devices."""
-        keras = quiet_import("keras")
+        import keras
+
         if self.replicas == 1 or keras.backend.backend() != "jax":
             yield
             return
@@ -132,7 +173,8 @@ class Place:
 
         Training itself is outside, where the models that draw its images are made.
         """
-        keras = quiet_import("keras")
+        import keras
+
         if self.replicas == 1 or keras.backend.backend() != "tensorflow":
             return contextlib.nullcontext()
         return self._mirrored.scope()
@@ -169,7 +211,8 @@ class Place:
 @contextlib.contextmanager
 def alone():
     """Here what JAX computes is this process's own: the others are not waited for."""
-    keras = quiet_import("keras")
+    import keras
+
     if keras.backend.backend() != "jax":
         yield
         return

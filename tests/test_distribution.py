@@ -163,3 +163,27 @@ def test_images_that_fill_up_a_batch_do_not_count(rng):
 def test_places_that_cannot_be_are_refused(arguments, expected):
     with pytest.raises(UserError, match=expected):
         Place(**arguments)
+
+
+def test_a_process_names_the_first_one_that_it_misses(monkeypatch):
+    monkeypatch.setattr("experiments.distribution.PATIENCE", -1)
+    place = Place(processes=2, process=1, coordinator="127.0.0.1:1")
+    with pytest.raises(UserError, match=r"expected process 0 at 127.0.0.1:1 within"):
+        place.wait_for_first()
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:12345", "127.0.0.1:99999"])
+def test_the_first_process_needs_an_address_of_its_own(address):
+    with pytest.raises(UserError, match=f"an address of this machine, got {address}"):
+        Place(processes=2, coordinator=address).check_address()
+
+
+def test_more_devices_than_accelerators_are_refused(monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("asks TensorFlow for its devices")
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
+    Place(devices=2).start()
+    with pytest.raises(UserError, match="--devices of at most 2, got 3"):
+        Place(devices=3).start()
