@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 
 import numpy as np
@@ -100,5 +101,7 @@ def _mapper(workers):
     fork = sys.platform == "linux" and not {"tensorflow", "jax"} & sys.modules.keys()
     if fork:
         import data_prep.imgaug_compat  # noqa: F401  imported once, shared by every worker
-    with multiprocessing.get_context("fork" if fork else "spawn").Pool(workers) as pool:
+    context = multiprocessing.get_context("fork" if fork else "spawn")
+    # The pool ends workers by SIGTERM, which a forked handler would miss in one that waits.
+    with context.Pool(workers, signal.signal, (signal.SIGTERM, signal.SIG_DFL)) as pool:
         yield pool.imap

@@ -51,7 +51,7 @@ def _end_at_sigterm(message):
     own = os.getpid()
 
     def end(number, frame):
-        if os.getpid() == own:  # a forked worker ends without a word
+        if os.getpid() == own:  # a forked worker that has just begun ends without a word
             for worker in multiprocessing.active_children():
                 worker.kill()
             os.write(sys.stderr.fileno(), f"{message}\n".encode())

@@ -77,6 +77,17 @@ def test_sigterm_ends_data_preparation_and_its_workers(tmp_path):
     assert not out.exists()
 
 
+def test_a_worker_ends_by_sigterm_whatever_its_parent_does():
+    # A handler of Python's waits until a lock is taken, and a worker may wait for one forever.
+    script = (
+        "import signal; from data_prep.distortions import _mapper\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "with _mapper(2) as each: print(set(each(signal.getsignal, [signal.SIGTERM] * 4)))"
+    )
+    code, out, err = run("-c", script)
+    assert (code, out) == (0, "{<Handlers.SIG_DFL: 0>}\n"), err
+
+
 PYTHON_THAT_WAITS = """#!/bin/sh
 trap 'echo "ended $*"; exit 143' TERM
 echo "started"
