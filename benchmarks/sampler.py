@@ -76,7 +76,7 @@ def measure_cells(rounds):
                 "mode": mode,
                 "milliseconds": {n: round(1e3 * s, 3) for n, s in medians(seconds).items()},
                 "times_torch": {
-                    n: round(times_faster(seconds, n, BASELINE), 2)
+                    n: round(times_faster(seconds, n, BASELINE), 4)
                     for n in seconds
                     if n != BASELINE
                 },
@@ -108,7 +108,7 @@ def summary(rows):
     names = {name: None for row in rows for name in row["times_torch"]}
     ratios = {n: [r["times_torch"][n] for r in rows if n in r["times_torch"]] for n in names}
     return {
-        name: {"least": min(values), "geometric_mean": round(statistics.geometric_mean(values), 2)}
+        name: {"least": min(values), "geometric_mean": round(statistics.geometric_mean(values), 4)}
         for name, values in ratios.items()
     }
 
