@@ -58,7 +58,19 @@ def parse_arguments():
     parser.add_argument(
         "--dry-run", action="store_true", help="list what would be trained, and train nothing"
     )
-    parser.add_argument(
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--resume", action="store_true", help="go on with unfinished runs")
+    mode.add_argument(
+        "--overwrite", action="store_true", help="discard earlier runs and start again"
+    )
+    add_place(parser)
+    return parser.parse_args()
+
+
+def add_place(parser):
+    """The options of several devices and machines, in a group of their own."""
+    place = parser.add_argument_group("several devices and machines")
+    place.add_argument(
         "--devices",
         type=int,
         default=1,
@@ -66,24 +78,18 @@ def parse_arguments():
         help="train on so many devices of this machine, each on its part of every batch; without "
         "accelerators on parts of the processor (default: %(default)s)",
     )
-    parser.add_argument(
+    place.add_argument(
         "--coordinator",
         metavar="HOST:PORT",
         help="train on several machines (KERAS_BACKEND=jax): where the first process can be "
         "reached; each machine runs the same command with another --process-id",
     )
-    parser.add_argument(
+    place.add_argument(
         "--num-processes", type=int, default=1, metavar="N", help="default: %(default)s"
     )
-    parser.add_argument(
+    place.add_argument(
         "--process-id", type=int, default=0, metavar="I", help="0 is the one that writes files"
     )
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--resume", action="store_true", help="go on with unfinished runs")
-    mode.add_argument(
-        "--overwrite", action="store_true", help="discard earlier runs and start again"
-    )
-    return parser.parse_args()
 
 
 def integers(text):

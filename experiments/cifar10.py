@@ -13,14 +13,28 @@ NORMALIZATION, GREY = (0.5, 0.5), 0.5
 
 def build_lenet(name, input_shape, num_classes, transform=None):
     """debuggercafe's LeNet, by itself or behind a transformer."""
+    classifier = lenet(input_shape, num_classes)
+    return _behind(name, classifier, lenet_localization(input_shape), transform)
+
+
+def build_tutorial(name, input_shape, num_classes, transform=None):
+    """PyTorch's tutorial network with more filters, by itself or behind a transformer."""
     from stn_keras import models
 
-    classifier = lenet(input_shape, num_classes)
+    classifier = models.tutorial_cnn(input_shape, num_classes, (32, 64), NORMALIZATION)
+    localization = models.tutorial_localization_net(input_shape, (64, 128), NORMALIZATION)
+    return _behind(name, classifier, localization, transform)
+
+
+def _behind(name, classifier, localization, transform):
+    """The classifier, behind a transformer where the model's name says so."""
+    from stn_keras import models
+
     if not has_transformer(name):
         return classifier
     return models.with_spatial_transformer(
         classifier,
-        localization=lenet_localization(input_shape),
+        localization=localization,
         transform=transform or "affine",
         fill_value=GREY,
     )
@@ -67,21 +81,6 @@ def lenet_localization(input_shape):
             layers.Dense(256, activation="relu"),
         ],
         name="localization",
-    )
-
-
-def build_tutorial(name, input_shape, num_classes, transform=None):
-    """PyTorch's tutorial network with more filters, by itself or behind a transformer."""
-    from stn_keras import models
-
-    classifier = models.tutorial_cnn(input_shape, num_classes, (32, 64), NORMALIZATION)
-    if not has_transformer(name):
-        return classifier
-    return models.with_spatial_transformer(
-        classifier,
-        localization=models.tutorial_localization_net(input_shape, (64, 128), NORMALIZATION),
-        transform=transform or "affine",
-        fill_value=GREY,
     )
 
 
