@@ -180,8 +180,8 @@ def main():
         check_transform(arguments.transform)
     if arguments.monitor:
         check_monitor()
-        if place.replicas > 1:
-            raise UserError(f"expected --monitor on one device, got {place.replicas}")
+        if place.processes > 1:
+            raise UserError(f"expected --monitor in one process, got {place.processes}")
     where = data_arguments(experiment, arguments)
     if arguments.dry_run:
         return print_plan(planned, experiment.count_images(**where))
@@ -198,7 +198,8 @@ def main():
         data = experiment.load_data(**where)
         if place.is_first:
             place.start()
-        train_all(experiment, pending, data, arguments.monitor, place)
+        with place.leaving_at_once():
+            train_all(experiment, pending, data, arguments.monitor, place)
 
 
 def train_all(experiment, pending, data, monitor, place):

@@ -38,6 +38,15 @@ def read_arrays(path, keys, what, most=MOST_BYTES):
         raise UserError(f"expected {what} at {path} ({one_line(error)})") from None
 
 
+def array_names(path):
+    """Keys of an .npz; none where the file is not one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return []
+
+
 def check_sizes(archive, members, most):
     """Refuse members of a `zipfile.ZipFile` that claim more than so many bytes together."""
     claimed = sum(archive.getinfo(member).file_size for member in members)

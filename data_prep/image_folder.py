@@ -147,7 +147,7 @@ def find_images(root):
 
 def _list_classes(folder):
     by_class = {
-        child.name: sorted(path for path in child.iterdir() if _is_picture(path))
+        child.name: list_pictures(child)
         for child in sorted(folder.iterdir())
         if child.is_dir() and not child.name.startswith(".")
     }
@@ -162,8 +162,11 @@ def _list_classes(folder):
     return tuple(by_class), FolderPart(paths, np.repeat(np.arange(len(counts)), counts))
 
 
-def _is_picture(path):
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def list_pictures(folder):
+    """Paths of the pictures that lie in a folder itself, sorted."""
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
 
 
 def guess_shape(paths, side=None):

@@ -5,7 +5,9 @@ import functools
 import os
 import re
 import socket
+import sys
 import time
+import traceback
 from dataclasses import dataclass
 
 from data_prep.errors import UserError, one_line
@@ -13,6 +15,8 @@ from data_prep.quiet import quiet_import
 
 # How long the other processes wait for the first, which makes the data, in seconds.
 PATIENCE = 1800
+# In what JAX says of a connection to a process that has ended.
+LOST = re.compile("(closed|reset) by peer|Broken pipe|UNAVAILABLE")
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,24 @@ class Place:
             for devices in by_process.values()
             for device in devices[: self.devices]
         ]
+
+    @contextlib.contextmanager
+    def leaving_at_once(self):
+        """Here an error ends this process, which says why: JAX would wait for the others to end."""
+        try:
+            yield
+        except Exception as error:
+            if self.processes == 1:
+                raise
+            if isinstance(error, UserError | OSError):
+                reason = one_line(error)
+            elif LOST.search(str(error)):
+                reason = f"another process has ended or cannot be reached ({one_line(error)[:200]})"
+            else:
+                traceback.print_exc()
+                os._exit(1)
+            print(f"train.py: error: {reason}", file=sys.stderr, flush=True)
+            os._exit(2)
 
     def values(self, value):
         """An integer of every process, known to all of them once each has come here."""

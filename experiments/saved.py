@@ -1,16 +1,12 @@
-"""Reading .keras and .weights.h5 files that may be damaged, or made to do damage."""
+"""Reading what a run has saved, which may be damaged, or made to do damage."""
 
 import hashlib
-import zipfile
 
 import h5py
 import numpy as np
 
-from data_prep.archives import MOST_BYTES, check_sizes
 from data_prep.errors import UserError, one_line
 
-_WEIGHTS = "model.weights.h5"
-_MEMBERS = ("config.json", "metadata.json", _WEIGHTS)
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + hashlib.sha256().digest_size
 
@@ -33,7 +29,7 @@ def read_progress(path):
         with h5py.File(path) as file:
             return int(file.attrs["epochs"]), list(file.attrs.get("random_states", ()))
     except Exception as error:  # h5py has many
-        raise _damaged("the state of this run", path, error) from None
+        raise _damaged(path, error) from None
 
 
 def load_state(model, path):
@@ -42,13 +38,15 @@ def load_state(model, path):
     Raises:
         UserError: the file is damaged, or of another model.
     """
+    from stn_keras import saving
+
     try:
         _check_seal(path)
         with h5py.File(path) as file:
-            _check_datasets(file, path.stat().st_size)
+            saving.check_weights(file, path.stat().st_size)
         model.load_weights(path)
     except Exception as error:  # h5py and Keras each have their own
-        raise _damaged("the state of this run", path, error) from None
+        raise _damaged(path, error) from None
 
 
 def load_model(path):
@@ -57,22 +55,14 @@ def load_model(path):
     Raises:
         UserError: the file is missing or damaged.
     """
-    import keras
+    from stn_keras import saving
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sorted(archive.namelist()) != sorted(_MEMBERS):
-                raise ValueError(f"it holds {', '.join(archive.namelist())}"[:200])
-            check_sizes(archive, _MEMBERS, MOST_BYTES)
-            if damaged := archive.testzip():
-                raise ValueError(f"{damaged} is damaged")
-            with archive.open(_WEIGHTS) as member, h5py.File(member) as file:
-                _check_datasets(file, archive.getinfo(_WEIGHTS).file_size)
-        model = keras.models.load_model(path, safe_mode=True)
-        if not isinstance(model.input_shape, tuple):
-            raise ValueError("a model of several inputs")
-    except Exception as error:  # zipfile, h5py and Keras each have their own
-        raise _damaged("a saved model", path, error) from None
+        model = saving.load_model(path)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if not isinstance(model.input_shape, tuple):
+        raise UserError(f"expected a model of one input in {path}")
     return model
 
 
@@ -101,15 +91,5 @@ def _digest(path, size):
     return digest.digest()
 
 
-def _check_datasets(file, size):
-    """Refuse weights in other files, and more of them than the file can hold: Keras packs none."""
-    arrays = []
-    file.visititems(lambda _, item: arrays.append(item) if hasattr(item, "nbytes") else None)
-    if any(array.external or array.is_virtual for array in arrays):
-        raise ValueError("its weights are in other files")
-    if sum(array.nbytes for array in arrays) > size:
-        raise ValueError("its weights are larger than the file")
-
-
-def _damaged(what, path, error):
-    return UserError(f"expected {what} at {path} ({one_line(error)[:200]})")
+def _damaged(path, error):
+    return UserError(f"expected the state of this run at {path} ({one_line(error)[:200]})")

@@ -163,7 +163,7 @@ def test_evaluate_refuses_what_does_not_belong(tmp_path, finished_run, digits, d
         expected = "got one of (20, 20, 3)"
     elif damage == "truncated":
         finished_run.best_model.write_bytes(finished_run.best_model.read_bytes()[:5000])
-        expected = "expected a saved model"
+        expected = "expected a whole Keras model"
     elif damage == "other experiment":
         finished_run.start(settings_of("cnn", "distorted-mnist"), {})
         expected = "got distorted-mnist"

@@ -25,6 +25,8 @@ from experiments import EXPERIMENTS, saved, training
 from experiments.callbacks import SaveBestAndLast, WriteHistory
 from experiments.evaluation import load_run_model
 from experiments.runs import VALIDATED_HISTORY, Settings, next_step, run_of
+from stn_keras.export import ExportError
+from stn_keras.export.images import read_images
 
 SETTINGS = Settings("mnist", "cnn", 0, 3, 10, "float32", 42)
 tried = Counter()
@@ -81,6 +83,21 @@ def test_mnist(rng, tmp_path):
     check(path, load, bad_npz(arrays, "x_train", "y_train", Trap(made)), may_be_read=False)
     escaping = archive({"../escaped.npy": b"", "/tmp/escaped.npy": b""})
     check(path, load, [("escaping", escaping)], may_be_read=False)
+
+
+def test_images_to_compare_an_export_on(rng, tmp_path):
+    path, arrays = tmp_path / "in" / "mnist.npz", labelled(rng, (28, 28))
+    path.parent.mkdir()
+    np.savez_compressed(path, **arrays)
+
+    def load():
+        try:
+            read_images(path, (14, 14, 3))
+        except ExportError as error:
+            raise UserError(str(error)) from None
+
+    check(path, load, by_chance(path))
+    check(path, load, bad_npz(arrays, "x_test", "y_test", Trap(path.parent / "made")))
 
 
 def test_a_distorted_set(rng, tmp_path):

@@ -165,6 +165,27 @@ def test_places_that_cannot_be_are_refused(arguments, expected):
         Place(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("the disk is full"), 2, "train.py: error: the disk is full\n"),
+        (ValueError("Gloo: Connection reset by peer"), 2, "another process has ended or cannot be"),
+        (ValueError("a mistake"), 1, "Traceback"),
+    ],
+)
+def test_a_process_that_cannot_go_on_ends_at_once(monkeypatch, capsys, error, code, line):
+    def leave(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr("os._exit", leave)
+    together = Place(processes=2, coordinator="here:1")
+    with pytest.raises(SystemExit, match=str(code)), together.leaving_at_once():
+        raise error
+    assert line in capsys.readouterr().err
+    with pytest.raises(type(error)), Place().leaving_at_once():
+        raise error
+
+
 def test_a_process_names_the_first_one_that_it_misses(monkeypatch):
     monkeypatch.setattr("experiments.distribution.PATIENCE", -1)
     place = Place(processes=2, process=1, coordinator="127.0.0.1:1")

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from stn_keras.export.errors import ExportError, one_line
+from stn_keras.export.errors import ExportError
 
 # Names of images and labels in .npz files: of data_prep, of Keras, and plain ones.
 LAYOUTS = (
@@ -29,33 +29,45 @@ def read_images(path, shape):
     Raises:
         ExportError: it cannot be read.
     """
+    from data_prep.errors import UserError
+
     path = Path(path)
     try:
-        if path.is_dir():
-            return _read_folder(path, shape), None
-        with np.load(path, allow_pickle=False) as file:
-            images, labels = next(names for names in LAYOUTS if names[0] in file)
-            return fit_images(file[images], shape), file.get(labels)
-    except StopIteration:
-        names = ", ".join(images for images, _ in LAYOUTS)
-        raise ExportError(f"expected images named one of {names} in {path}") from None
-    except Exception as error:  # zipfile, zlib, numpy and Pillow each have their own
-        raise ExportError(
-            f"expected an .npz or a folder of pictures at {path} ({one_line(error)})"
-        ) from None
+        return _read_folder(path, shape) if path.is_dir() else _read_npz(path, shape)
+    except UserError as error:
+        raise ExportError(str(error)) from None
 
 
 def _read_folder(path, shape):
-    from PIL import Image
+    from data_prep.image_folder import ImageFiles, guess_shape, list_pictures
 
-    mode = "L" if shape[-1] == 1 else "RGB"
-    pictures = []
-    for file in sorted(path.iterdir()):
-        with Image.open(file) as picture:
-            pictures.append(fit_images(np.asarray(picture.convert(mode))[None], shape))
-    if not pictures:
-        raise ExportError("it is empty")
-    return np.concatenate(pictures)
+    paths = np.array(list_pictures(path))
+    if not len(paths):
+        raise ExportError(f"expected pictures in {path}, found none")
+    height, width, _ = guess_shape(paths)
+    channels = 1 if shape[2] == 1 else 3
+    pictures = ImageFiles(paths, (shape[0] or height, shape[1] or width, channels))
+    return fit_images(pictures[:], shape), None
+
+
+def _read_npz(path, shape):
+    from data_prep.archives import array_names, read_arrays
+
+    names, what = array_names(path), "an .npz of images, or a folder of pictures,"
+    found = next((layout for layout in LAYOUTS if layout[0] in names), None)
+    if found is None:
+        expected = ", ".join(images for images, _ in LAYOUTS)
+        raise ExportError(f"expected images named one of {expected} in {path}")
+    images, *labels = read_arrays(path, [key for key in found if key in names], what)
+    if images.ndim not in (3, 4) or images.dtype.kind not in "uif" or not images.size:
+        raise ExportError(f"expected images (N, H, W, C) in {path}, got {images.shape}")
+    if not np.isfinite(images).all():
+        raise ExportError(f"expected finite images in {path}")
+    if not labels:
+        return fit_images(images, shape), None
+    if labels[0].shape != images.shape[:1] or labels[0].dtype.kind not in "ui":
+        raise ExportError(f"expected integer labels (N,) in {path}, got {labels[0].shape}")
+    return fit_images(images, shape), labels[0]
 
 
 def fit_images(images, shape):

@@ -1,13 +1,12 @@
 """What is exported: a saved model, in float32, with names for its outputs."""
 
 import json
-import zipfile
 from pathlib import Path
 
 import keras
-from packaging.version import InvalidVersion, Version
 
-from stn_keras.export.errors import ExportError, one_line
+from stn_keras import saving
+from stn_keras.export.errors import ExportError
 from stn_keras.layers import SpatialTransformer
 
 MODEL_IN_RUN = "model.keras"
@@ -29,22 +28,9 @@ def load_model(path):
     if file.suffix != ".keras" or not file.is_file():
         raise ExportError(f"expected a .keras file or a folder with {MODEL_IN_RUN}, got {path}")
     try:
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # zipfile, h5py and Keras each have their own
-        reason = _newer(file) or one_line(error)
-        raise ExportError(f"expected a whole Keras model in {file} ({reason})") from None
-
-
-def _newer(file):
-    """Why a file of a newer Keras does not load; None if it is not newer."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            saved = json.loads(archive.read("metadata.json"))["keras_version"]
-        if Version(saved) > Version(keras.__version__):
-            return f"saved by Keras {saved}, this is {keras.__version__}"
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, InvalidVersion):
-        pass
-    return None
+        return saving.load_model(file)
+    except ValueError as error:
+        raise ExportError(str(error)) from None
 
 
 def in_float32(model):
