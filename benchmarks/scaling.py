@@ -1,8 +1,11 @@
 """python -m benchmarks.scaling: time and memory against the number of images, workers, devices."""
 
 import functools
+import importlib.util
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import medians, side_by_side
-from data_prep.errors import OneLineParser, run_command
+from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import writable_folder, write_json
 from data_prep.quiet import quiet_import
 from data_prep.shards import load_shards, make_shards
@@ -60,9 +63,17 @@ def _anonymous_mib():
     return int(re.search(r"RssAnon:\s*(\d+)", status).group(1)) / 1024
 
 
-def train(folder, devices):
-    """Milliseconds of a training step of the post's STN, the same batch on so many devices."""
-    place = Place(devices=devices)
+def train(folder, devices, processes=1, process=0, port=None):
+    """Milliseconds of a training step of the post's STN, the same batch on so many devices.
+
+    Args:
+        folder: a sharded set.
+        devices: of each process.
+        processes: how many train together.
+        process: number of this one.
+        port: of this machine, where the first process can be reached.
+    """
+    place = Place(devices, processes, process, f"127.0.0.1:{port}" if port else None)
     place.start()
     quiet_import("stn_keras")
     import keras
@@ -76,12 +87,14 @@ def train(folder, devices):
         with place.variable_scope():
             model = EXPERIMENTS[NAME].build_model("stn-cnn", data.images.shape[1:], 10)
             model.compile("adam", "sparse_categorical_crossentropy")
-        batches = ShuffledBatches(data, BATCH, SEED)
+        batches = ShuffledBatches(data, BATCH, SEED, part=place.part)
         fit = functools.partial(model.fit, batches, shuffle=False, verbose=0)
         fit(steps_per_epoch=5)  # compiles
         seconds = medians(side_by_side({"fit": lambda: fit(steps_per_epoch=STEPS)}, 3))["fit"]
     return {
         "images": data.per_epoch,
+        "backend": keras.backend.backend(),
+        "processes": processes,
         "devices": devices,
         "milliseconds_a_step": round(1e3 * seconds / STEPS, 2),
         "images_a_second": round(STEPS * BATCH / seconds),
@@ -89,11 +102,43 @@ def train(folder, devices):
     }
 
 
-def _in_process(*arguments):
-    """What this module prints in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.scaling", *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def _start(*arguments, backend="tensorflow"):
+    """This module in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.scaling", *map(str, arguments)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _result(*processes):
+    """What the first of them prints; all have to succeed."""
+    printed = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise UserError("expected a measurement, got an error in its process")
+    return json.loads(printed[0].splitlines()[-1])
+
+
+def train_on_tensorflow(sets):
+    """Rows of `train` for each of these {times: folder}, then for the largest on more devices."""
+    cells = [(times, 1) for times in sets]
+    cells += [(max(sets), devices) for devices in DEVICES if devices > 1]
+    return [
+        {"times": times, **_result(_start("train", sets[times], devices))}
+        for times, devices in cells
+    ]
+
+
+def train_on_jax(times, folder):
+    """Rows of `train` for one, and for two processes; none without JAX."""
+    if importlib.util.find_spec("jax") is None:
+        return []
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    alone = _result(_start("train", folder, 1, backend="jax"))
+    together = [_start("train", folder, 1, 2, number, port, backend="jax") for number in range(2)]
+    return [{"times": times, **row} for row in (alone, _result(*together))]
 
 
 def prepare(folder):
@@ -129,14 +174,10 @@ def measure():
         folder = Path(name)
         preparation = prepare(folder)
         made = {times: folder / f"{times}-{WORKERS[0]}" for times in COPIES}
-        reading = [{"times": times, **_in_process("read", made[times])} for times in made]
-        cells = [(times, 1) for times in made]
-        cells += [(max(made), devices) for devices in DEVICES if devices > 1]
-        training = [
-            {"times": times, **_in_process("train", made[times], devices)}
-            for times, devices in cells
-        ]
-        checked = check(made[max(made)])
+        reading = [{"times": times, **_result(_start("read", made[times]))} for times in made]
+        largest = max(made)
+        training = train_on_tensorflow(made) + train_on_jax(largest, made[largest])
+        checked = check(made[largest])
     return {
         "set": NAME,
         "shards": SHARDS,
@@ -150,10 +191,14 @@ def measure():
 
 def print_table(rows):
     """Rows of the same keys, right-aligned under them."""
-    columns = {key: [key, *(f"{row[key]:,}" for row in rows)] for key in rows[0]}
+    columns = {key: [key, *(_text(row[key]) for row in rows)] for key in rows[0]}
     widths = [max(map(len, column)) for column in columns.values()]
     for line in zip(*columns.values(), strict=True):
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def _text(value):
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def main():

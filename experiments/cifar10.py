@@ -84,14 +84,21 @@ def lenet_localization(input_shape):
     )
 
 
+# Muon for the classifier's dense layers, AdamW at a fifth of the rate for all else. Both networks
+# are too small for CIFAR-10 to be learnt by heart: images are moved little.
 BEST = Schedule(
     epochs=40,
     batch_size=64,
-    optimizer="AdamW",
-    learning_rate=1e-3,
+    optimizer="Muon",
+    learning_rate=0.01,
     decay="cosine",
-    optimizer_arguments={"weight_decay": 0.05},
-    augment=JitterRanges(rotation=5, scale=0.1, shift=0.1, flip=True, fill_mode="reflect"),
+    optimizer_arguments={
+        "adam_lr_ratio": 0.2,
+        "weight_decay": 0.05,
+        "exclude_layers": ["localization", "spatial_transformer"],
+    },
+    augment=JitterRanges(rotation=0, scale=0, shift=0.06, flip=True, fill_mode="reflect"),
+    localization_rates=dict.fromkeys(("stn-lenet", "stn-cnn"), 0.25),
 )
 
 EXPERIMENT = Experiment(
