@@ -1,6 +1,5 @@
 """Compare an experiment's trained models: python evaluate.py EXPERIMENT."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from data_prep.errors import UserError, run_command
 from data_prep.files import atomic_path, writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS
-from experiments.command_line import data_arguments, experiment_parser
+from experiments.command_line import data_arguments, experiment_parser, results_folder
 
 
 def parse_arguments():
@@ -36,11 +35,6 @@ def parse_arguments():
     if arguments.all == (arguments.experiment is not None):
         parser.error("expected either EXPERIMENT or --all")
     return arguments
-
-
-def results_folder():
-    """Where reports go unless told otherwise."""
-    return Path(os.environ.get("STN_RESULTS_DIR", "results"))
 
 
 def main():

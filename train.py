@@ -11,9 +11,10 @@ from data_prep.files import writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS, environment
 from experiments.base import DEFAULT_SCHEDULE, has_transformer
-from experiments.command_line import data_arguments, experiment_parser
+from experiments.command_line import data_arguments, experiment_parser, results_folder
 from experiments.data import DATA_SEED
 from experiments.distribution import Place
+from experiments.overview import measured_cost
 from experiments.runs import Settings, next_step, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -56,7 +57,9 @@ def parse_arguments():
         help="draw after each epoch what the transformer does, and write logs for TensorBoard",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="list what would be trained, and train nothing"
+        "--dry-run",
+        action="store_true",
+        help="list what would be trained, with its cost, and train nothing",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--resume", action="store_true", help="go on with unfinished runs")
@@ -157,6 +160,10 @@ def print_plan(planned, images_per_epoch):
     for step, run, settings in planned:
         done = run.epochs_done if step == "resume" else 0
         work = f"epochs {done + 1} to {settings.epochs}, {images_per_epoch:,} images an epoch"
+        cost = measured_cost(results_folder(), settings)
+        if cost:
+            minutes = (settings.epochs - done) * cost[0] / 60
+            work += f", {minutes:.1f} minutes where it was measured ({cost[1]})"
         what = f"finished in {run.folder}" if step == "skip" else work
         print(f"{step:9}  {settings.name}, seed {settings.seed}: {what}")
 

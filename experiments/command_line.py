@@ -1,5 +1,6 @@
 """What the command lines of train.py and evaluate.py share."""
 
+import os
 from pathlib import Path
 
 from data_prep.errors import OneLineParser, UserError
@@ -59,3 +60,8 @@ def data_arguments(experiment, arguments):
     if not SIDES[0] <= size <= SIDES[1]:
         raise UserError(f"expected --image-size from {SIDES[0]} to {SIDES[1]}, got {size}")
     return {**where, "image_size": size}
+
+
+def results_folder():
+    """Where reports lie unless told otherwise."""
+    return Path(os.environ.get("STN_RESULTS_DIR", "results"))

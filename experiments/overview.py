@@ -59,6 +59,30 @@ def write_overview(folder):
     return path
 
 
+def measured_cost(folder, settings):
+    """What an epoch of a run took where its report was made.
+
+    Args:
+        folder: that of all reports.
+        settings: `experiments.runs.Settings`.
+
+    Returns:
+        (seconds, device), or None where no report has such a run.
+
+    Raises:
+        UserError: the report is damaged.
+    """
+    path = Path(folder) / settings.experiment / "report.json"
+    if not path.exists():
+        return None
+    measured = (model for model in _read(path)["models"] if model["model"] == settings.name)
+    for model in measured:
+        run = model["runs"][0]
+        seconds = model["training_seconds"] / run["settings"]["epochs"]
+        return seconds, run["environment"]["device"]
+    return None
+
+
 def _read(path):
     try:
         return json.loads(path.read_text())

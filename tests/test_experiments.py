@@ -311,6 +311,18 @@ def dry_run(monkeypatch, capsys, *arguments):
     return capsys.readouterr().out.splitlines()
 
 
+def test_a_dry_run_tells_what_an_earlier_one_took(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    monkeypatch.setenv("STN_RESULTS_DIR", str(tmp_path))
+    run = {"settings": {"epochs": 10}, "environment": {"device": "abacus"}}
+    measured = {"model": "tiny", "training_seconds": 600, "runs": [run]}
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "report.json").write_text(json.dumps({"models": [measured]}))
+    lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--epochs", "4")
+    assert lines[0].endswith("an epoch, 4.0 minutes where it was measured (abacus)")
+    assert lines[1].endswith("40 images an epoch")
+
+
 def test_a_dry_run_lists_what_would_be_done_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
     arguments = ("--runs-dir", tmp_path, "--seeds", "0,1", "--transform", "affine", "--resume")
