@@ -8,12 +8,13 @@ import os
 def quiet_import(name):
     """Import a module that starts Keras, dropping what its libraries write to stderr."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _stderr_closed():
+    with without_stderr():
         return importlib.import_module(name)
 
 
 @contextlib.contextmanager
-def _stderr_closed():
+def without_stderr():
+    """Here nothing that is written to stderr is seen, not even what C code writes."""
     kept = os.dup(2)
     try:
         with open(os.devnull, "w") as nowhere:

@@ -7,6 +7,7 @@ import numpy as np
 
 from data_prep.errors import UserError, one_line
 from data_prep.files import write_json
+from data_prep.quiet import without_stderr
 from experiments import environment
 from experiments.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.callbacks import (
@@ -105,7 +106,8 @@ def _validation(part, place):
 def make_reproducible(settings):
     """Seed everything, compute deterministically and set the precision."""
     keras.backend.clear_session()
-    keras.utils.set_random_seed(settings.seed)
+    with without_stderr():  # imports TensorFlow on any backend
+        keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

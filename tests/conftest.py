@@ -25,7 +25,7 @@ NUMPY_PAD = {
 }
 # JAX compiles every operation anew for every shape.
 COMPILES_EACH_SHAPE = keras.backend.backend() == "jax"
-settings.register_profile("default", deadline=None, max_examples=8 if COMPILES_EACH_SHAPE else 60)
+settings.register_profile("default", deadline=None, max_examples=4 if COMPILES_EACH_SHAPE else 60)
 settings.load_profile("default")
 
 
