@@ -228,7 +228,12 @@ def test_the_classifier_behind_a_transformer(experiment, model, plain):
     assert EXPERIMENTS[experiment].plain(model) == plain
 
 
-def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(tmp_path, quiet_training):
+@pytest.mark.parametrize("optimizer", ["AdamW", "Muon"])
+def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(
+    optimizer, tmp_path, monkeypatch, quiet_training
+):
+    schedule = replace(TINY.schedules["best"], optimizer=optimizer)
+    monkeypatch.setitem(TINY.schedules, "best", schedule)
     unbroken, metrics = trained(tmp_path / "unbroken")
     assert metrics["best_epoch"] == 3
     assert metrics["validation_loss"] is None
