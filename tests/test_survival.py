@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_command_lines import DIGITS, ROOT, command, files_in, run, settings_of, train
+from test_distribution import environment, write_mnist
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
 from benchmarks import survival
@@ -168,6 +169,37 @@ def test_a_full_disk_ends_training_in_one_line_and_keeps_the_last_epoch(
     assert not [path for path in files_in(tmp_path) if "partial" in path.name]
     _, again = trained(tmp_path)
     assert without_times(again) == without_times(metrics)
+
+
+@pytest.mark.slow
+def test_a_file_system_that_fills_up_is_told_and_training_goes_on_when_there_is_space(tmp_path):
+    own = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    mount = f"mount -t tmpfs -o size=2000k none {runs}"
+    try:
+        subprocess.run([*own, mount], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file systems of its own: {error}")
+    write_mnist(tmp_path)
+    train = (
+        f"{sys.executable} train.py mnist-1000 --models cnn --epochs 3 --batch-size 500 --resume "
+        f"--data-dir {tmp_path} --runs-dir {runs}"
+    )
+    # The model and the state of an epoch fit, those of the next one beside them do not.
+    script = f"{mount} && ({train}; echo ended: $?; mount -o remount,size=9m {runs} && {train})"
+    done = subprocess.run(
+        [*own, script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment(keras.backend.backend()),
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"epochs 1 to 3(.|\n)*ended: 2\n(.|\n)*epochs [23] to 3", done.stdout)
+    told = [line for line in done.stderr.splitlines() if "error" in line]
+    assert len(told) == 1
+    assert told[0].startswith("train.py: error: no space to write "), told
 
 
 @pytest.mark.parametrize("kind", ["keras", "npz", "csv", "png"])
