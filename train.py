@@ -56,6 +56,13 @@ def parse_arguments():
         action="store_true",
         help="draw after each epoch what the transformer does, and write logs for TensorBoard",
     )
+    add_mode(parser)
+    add_place(parser)
+    return parser.parse_args()
+
+
+def add_mode(parser):
+    """The options of what to do with runs that are there, and of doing nothing."""
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -66,8 +73,6 @@ def parse_arguments():
     mode.add_argument(
         "--overwrite", action="store_true", help="discard earlier runs and start again"
     )
-    add_place(parser)
-    return parser.parse_args()
 
 
 def add_place(parser):
