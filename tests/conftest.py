@@ -1,9 +1,12 @@
 """Shared fixtures: arrays from a seed, and one tolerance per dtype."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+# Compiling takes longer than what is compiled runs.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import keras
 import numpy as np
@@ -27,6 +30,12 @@ NUMPY_PAD = {
 COMPILES_EACH_SHAPE = keras.backend.backend() == "jax"
 settings.register_profile("default", deadline=None, max_examples=4 if COMPILES_EACH_SHAPE else 60)
 settings.load_profile("default")
+
+
+def pytest_collection_finish():
+    """Keras collects garbage after each test; what has been imported by now is none."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
