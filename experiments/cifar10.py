@@ -98,7 +98,7 @@ BEST = Schedule(
         "exclude_layers": ["localization", "spatial_transformer"],
     },
     augment=JitterRanges(rotation=0, scale=0, shift=0.06, flip=True, fill_mode="reflect"),
-    localization_rates={"stn-lenet": 0.25},
+    localization_rates={"stn-lenet": 0.05},
 )
 # Half of this network's maps and units are dropped, and Muon learnt more slowly than AdamW.
 EVA6_BEST = replace(
