@@ -12,7 +12,7 @@ from stn_keras import _pictures
 from stn_keras.layers import SpatialTransformer
 from stn_keras.ops import decompose, half_extents, homogeneous_meshgrid, identity_coordinates
 
-_SMALLEST_SCALE, _LARGEST_SHARE_OUTSIDE = 0.05, 0.9
+_SMALLEST_SCALE, _LARGEST_SHARE_OUTSIDE, _SMALLEST_SPREAD = 0.05, 0.9, 1e-6
 _CURE = (
     "What usually helps: the transformer's `constraints` or `outside_penalty`, or "
     "stn_keras.optimizers.with_localization_rate."
@@ -39,7 +39,8 @@ class TransformerMonitor(keras.callbacks.Callback):
     - `theta_nan`: number of images whose theta is not finite.
 
     A warning is given, once for each, when the scale falls below 0.05, more than 90 % of the
-    samples lie outside, or a theta is not finite.
+    samples lie outside, a theta is not finite, or the localization network's features are the same
+    for all images.
 
     Convention: inverse mapping, output to input, so a scale of 0.5 enlarges the picture by 2 and a
     positive rotation turns it counter-clockwise; see `stn_keras.ops.decompose`. Scale, rotation and
@@ -130,7 +131,7 @@ class TransformerMonitor(keras.callbacks.Callback):
         statistics = _statistics(look)
         if logs is not None:
             logs.update({f"{self.prefix}_{name}": value for name, value in statistics.items()})
-        self._warn(epoch + 1, statistics)
+        self._warn(epoch + 1, {**_troubles(statistics), **self._blindness()})
         self._draw(epoch + 1, look)
 
     def on_train_end(self, logs=None):
@@ -158,8 +159,16 @@ class TransformerMonitor(keras.callbacks.Callback):
             layer.transform.align_corners,
         )
 
-    def _warn(self, epoch, statistics):
-        for kind, text in _troubles(statistics).items():
+    def _blindness(self):
+        """As `_troubles`, where different images have the same features: ReLUs have died."""
+        seen = self.images if self.localization_inputs is None else self.localization_inputs
+        features = ops.convert_to_numpy(self.transformer.localization(seen, training=False))
+        if _are_alike(seen) or not _are_alike(features):
+            return {}
+        return {"blind": "reads all images alike: its localization network sees no difference"}
+
+    def _warn(self, epoch, troubles):
+        for kind, text in troubles.items():
             if kind not in self._warned:
                 self._warned.add(kind)
                 warnings.warn(
@@ -211,6 +220,12 @@ def _transformers(layer):
         return [layer]
     parts = layer._flatten_layers(include_self=False, recursive=False)
     return [found for part in parts for found in _transformers(part)]
+
+
+def _are_alike(batch):
+    """Whether all in the batch are the same, but for rounding; NaN is like nothing."""
+    batch = ops.convert_to_numpy(batch).astype("float64")
+    return bool((np.ptp(batch, axis=0) <= _SMALLEST_SPREAD * np.abs(batch).max()).all())
 
 
 def _channels_last(images, channels_first):

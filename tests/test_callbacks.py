@@ -201,6 +201,20 @@ def test_one_warning_for_each_trouble(tmp_path, theta, text):
         assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("threshold", "pixels", "warned"),
+    [(9, [0, 1], True), (0, [0, 1], False), (9, [1, 1], False), (9, [1], False)],
+)
+def test_a_localization_network_that_has_died_is_told_of(tmp_path, threshold, pixels, warned):
+    relu = layers.ReLU(threshold=threshold)  # no pixel reaches 9
+    layer = SpatialTransformer(keras.Sequential([layers.Flatten(), relu]))
+    model = keras.Sequential([keras.Input((*SIZE, 1)), layer])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        watch(model, tmp_path, images_of(pixels))
+    assert any("sees no difference" in str(one.message) for one in caught) == warned
+
+
 def classifier(channels=1):
     """A transformer inside a nested model; the same weights and dropout each time."""
     keras.utils.set_random_seed(1)
