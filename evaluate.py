@@ -1,11 +1,10 @@
 """Compare an experiment's trained models: python evaluate.py EXPERIMENT."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from data_prep.errors import UserError, run_command
-from data_prep.files import atomic_path, writable_folder
+from data_prep.files import writable_folder
 from data_prep.quiet import quiet_import
 from experiments import EXPERIMENTS
 from experiments.command_line import data_arguments, experiment_parser, results_folder
@@ -95,11 +94,9 @@ def draw_pictures(evaluated, data, folder):
             pictures.draw_transformer(model, result, data, folder / name)
             captions[name] = f"{shown_images} above what the transformer of {result.model} made of "
             captions[name] += "them, with the class it then predicts"
-        animation = result.run.monitor / "epochs.gif"
-        if animation.exists():
+        if (result.run.monitor / "epochs.gif").exists():  # drawn when a training has ended
             name = f"epochs-{result.model}.gif"
-            with atomic_path(folder / name) as partial:
-                shutil.copyfile(animation, partial)
+            pictures.draw_film(result.run.monitor, folder / name)
             captions[name] = f"What the transformer of {result.model} learned, epoch by epoch"
     results = [result for _, result in shown]
     if data.swept:

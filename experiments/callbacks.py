@@ -149,5 +149,6 @@ def monitors(run, model, data):
         return [tensorboard]
     part = data.test[data.shown]
     chosen = part.examples(MONITORED_PER_GROUP, MONITORED_AT_MOST)
-    images, labels = as_input(part.images[chosen]), part.labels[chosen]
+    images = as_input(part.images[chosen])
+    labels = [data.class_name(label) for label in part.labels[chosen]]
     return [TransformerMonitor(images, run.monitor, labels=labels, layer=layer), tensorboard]

@@ -7,11 +7,20 @@ import numpy as np
 from data_prep.files import atomic_path
 from experiments.data import as_input
 from experiments.evaluation import SWEEPS, transformer_of
+from stn_keras import _pictures
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 PER_GROUP, AT_MOST = 3, 15
+FRAMES = 12
+
+
+def draw_film(folder, path):
+    """A short GIF of a monitor's pictures, the first and the last among them."""
+    drawn = list(_pictures.epochs(folder).values())
+    chosen = np.unique(np.linspace(0, len(drawn) - 1, min(FRAMES, len(drawn))).round().astype(int))
+    _pictures.animate([drawn[number] for number in chosen], path)
 
 
 def draw_transformer(model, result, data, path):

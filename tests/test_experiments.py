@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 import train as train_command
 from data_prep.errors import UserError
-from experiments import EXPERIMENTS, training
+from experiments import EXPERIMENTS, pictures, training
 from experiments.base import Experiment, Schedule
 from experiments.batches import ShuffledBatches
 from experiments.callbacks import SaveBestAndLast, WriteHistory
@@ -259,6 +260,17 @@ def test_a_run_begun_with_monitoring_resumes_without(tmp_path, quiet_training):
     assert ["theta_scale" in row for row in run.read_history()] == [True, True, False]
     assert (run.monitor / "epoch-002.png").exists()
     assert any(run.tensorboard.rglob("*tfevents*"))
+
+
+@pytest.mark.parametrize(("epochs", "frames"), [(1, 2), (11, 12), (40, 12)])
+def test_the_film_of_a_report_is_short_from_the_first_epoch_to_the_last(tmp_path, epochs, frames):
+    for epoch, bright in enumerate(np.eye(epochs + 1, dtype="uint8")):
+        Image.fromarray(255 * bright[None]).save(tmp_path / f"epoch-{epoch:03d}.png")
+    pictures.draw_film(tmp_path, tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        seen = [np.argmax(frame.convert("L")) for frame in ImageSequence.Iterator(film)]
+    assert len(seen) == frames
+    assert (seen[0], seen[-1]) == (0, epochs)
 
 
 def test_a_diverged_run_is_told(tmp_path, quiet_training):
