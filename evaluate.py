@@ -94,7 +94,7 @@ def draw_pictures(evaluated, data, folder):
             pictures.draw_transformer(model, result, data, folder / name)
             captions[name] = f"{shown_images} above what the transformer of {result.model} made of "
             captions[name] += "them, with the class it then predicts"
-        if (result.run.monitor / "epochs.gif").exists():  # drawn when a training has ended
+        if any(result.run.monitor.glob("epoch-*.png")):
             name = f"epochs-{result.model}.gif"
             pictures.draw_film(result.run.monitor, folder / name)
             captions[name] = f"What the transformer of {result.model} learned, epoch by epoch"
