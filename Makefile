@@ -61,6 +61,7 @@ benchmark: install
 	$(BIN)/python -m benchmarks.sampler
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.image_conv
 	$(BIN)/python -m benchmarks.distortion
 	$(BIN)/python -m benchmarks.scaling
 

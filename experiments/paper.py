@@ -141,10 +141,10 @@ PUBLISHED = Schedule(
     decay="thirds",
 )
 BEST = Schedule(
-    epochs=60,
+    epochs=24,
     batch_size=128,
     optimizer="AdamW",
-    learning_rate=1e-3,
+    learning_rate=2e-3,
     decay="cosine",
     optimizer_arguments={"weight_decay": 0.05},
 )

@@ -33,6 +33,7 @@ def test_public_names():
     assert stn_keras.__all__ == [
         "BilinearSampler",
         "GridGenerator",
+        "ImageConv2D",
         "IterativeSpatialTransformer",
         "ParallelSpatialTransformer",
         "Sampler",

@@ -1,6 +1,7 @@
 """Keras layers."""
 
 from stn_keras.layers.grid_generator import GridGenerator
+from stn_keras.layers.image_conv import ImageConv2D
 from stn_keras.layers.iterative import IterativeSpatialTransformer
 from stn_keras.layers.parallel import ParallelSpatialTransformer
 from stn_keras.layers.sampler import BilinearSampler, Sampler
@@ -10,6 +11,7 @@ from stn_keras.layers.theta_regressor import ThetaRegressor
 __all__ = [
     "BilinearSampler",
     "GridGenerator",
+    "ImageConv2D",
     "IterativeSpatialTransformer",
     "ParallelSpatialTransformer",
     "Sampler",

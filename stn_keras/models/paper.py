@@ -9,6 +9,8 @@ Reference:
 import keras
 from keras import layers
 
+from stn_keras.layers import ImageConv2D
+
 
 def paper_fcn(input_shape=(28, 28, 1), num_classes=10, units=208):
     """The paper's fully connected classifier: two layers of so many units.
@@ -41,7 +43,7 @@ def paper_cnn(input_shape=(28, 28, 1), num_classes=10, filters=64):
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Conv2D(filters, 9, activation="relu"),
+            ImageConv2D(filters, 9, activation="relu"),
             layers.MaxPooling2D(2, padding="same"),
             layers.Conv2D(filters, 7, activation="relu"),
             layers.MaxPooling2D(2, padding="same"),

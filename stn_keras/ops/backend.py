@@ -1,4 +1,4 @@
-"""The only backend-specific lines: reading rows, fusing, and an exact matmul.
+"""The only backend-specific lines: reading rows, fusing, an exact matmul, where it computes.
 
 On JAX and torch these are one call each. TensorFlow's own gradient of a gather adds element by
 element on one core; here it adds whole rows, those of neighbours at once.
@@ -188,14 +188,21 @@ def _gradient_to(position, function):
     return run
 
 
-def _in_cpu_graph():
+def on_tensorflow_cpu():
+    """Whether TensorFlow computes, and without a GPU."""
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
 
-    if tf.executing_eagerly() or tf.config.list_physical_devices("GPU"):
+    return not tf.config.list_physical_devices("GPU")
+
+
+def _in_cpu_graph():
+    if not on_tensorflow_cpu():
         return False
-    return _has_xla()
+    import tensorflow as tf
+
+    return not tf.executing_eagerly() and _has_xla()
 
 
 @functools.cache

@@ -1,0 +1,76 @@
+"""python -m benchmarks.image_conv: training the paper's ST-CNN with Keras's first convolution and
+with ours, whose gradient to images is fast.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from benchmarks.timing import medians, side_by_side, times_faster
+from data_prep.errors import OneLineParser, run_command
+from data_prep.files import writable_folder, write_json
+from experiments.environment import describe, device_slug
+from stn_keras import ImageConv2D, models, with_spatial_transformer
+
+BATCH, STEPS, SEED, FILTERS = 128, 10, 0, 62
+OURS, KERAS, ALONE = "ImageConv2D", "keras.layers.Conv2D", "classifier alone"
+
+
+def classifier(image_shape, convolution):
+    """The paper's CNN with a first convolution of that kind."""
+    network = models.paper_cnn(image_shape, filters=FILTERS)
+    first, *others = network.layers
+    first = convolution.from_config(first.get_config())
+    return keras.Sequential([keras.Input(image_shape), first, *others])
+
+
+def epoch(model, images, labels):
+    """A function that trains a model for an epoch."""
+    model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy")
+    return lambda: model.fit(images, labels, batch_size=BATCH, verbose=0)
+
+
+def main():
+    """Measure, print, write the results."""
+    parser = OneLineParser(prog="python -m benchmarks.image_conv", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    arguments = parser.parse_args()
+    out = writable_folder(arguments.out)
+    rng = np.random.default_rng(SEED)
+    images = rng.random((BATCH * STEPS, 28, 28, 1), "float32")
+    labels = rng.integers(0, 10, len(images))
+    shape = images.shape[1:]
+    networks = {
+        OURS: with_spatial_transformer(
+            classifier(shape, ImageConv2D), shape, models.paper_cnn_localization_net(shape)
+        ),
+        KERAS: with_spatial_transformer(
+            classifier(shape, keras.layers.Conv2D), shape, models.paper_cnn_localization_net(shape)
+        ),
+        ALONE: classifier(shape, keras.layers.Conv2D),
+    }
+    functions = {name: epoch(model, images, labels) for name, model in networks.items()}
+    side_by_side(functions, rounds=1)  # compiles
+    seconds = side_by_side(functions, arguments.rounds)
+    rows = [
+        {"name": name, "milliseconds_a_step": round(1e3 * taken / STEPS, 1)}
+        for name, taken in medians(seconds).items()
+    ]
+    content = {
+        "batch": BATCH,
+        "rounds": arguments.rounds,
+        "rows": rows,
+        "times_keras": round(times_faster(seconds, OURS, KERAS), 2),
+    }
+    for row in rows:
+        print(f"{row['name']:20} {row['milliseconds_a_step']:7.1f} ms a step")
+    print(f"times faster: {content['times_keras']}")
+    path = out / f"image-conv-{device_slug()}.json"
+    write_json(path, {**content, "environment": describe()})
+    print(path)
+
+
+if __name__ == "__main__":
+    run_command(main, "python -m benchmarks.image_conv")

@@ -1,0 +1,109 @@
+"""`ImageConv2D` is `keras.layers.Conv2D`, gradients included."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import EXACT, TOLERANCE
+from gradients import value_and_gradients
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops
+
+from stn_keras import ImageConv2D, with_spatial_transformer
+from stn_keras.layers import image_conv
+
+
+def features_and_gradients(layer, images, kernel, upstream):
+    """The layer's features by a kernel, and the gradients to images and kernel."""
+
+    def total(images, kernel):
+        features = layer.convolution_op(images, kernel)
+        return ops.sum(features * ops.convert_to_tensor(upstream))
+
+    features = layer.convolution_op(*map(ops.convert_to_tensor, (images, kernel)))
+    return ops.convert_to_numpy(features), *value_and_gradients(total, images, kernel)[1]
+
+
+def assert_is_keras(images_shape, kernel_size, seed=0, **arguments):
+    rng = np.random.default_rng(seed)
+    ours, keras_own = (
+        kind(5, kernel_size, dtype=EXACT, **arguments)
+        for kind in (ImageConv2D, keras.layers.Conv2D)
+    )
+    images = rng.normal(size=images_shape).astype(EXACT)
+    features = keras_own(images)
+    kernel = rng.normal(size=keras_own.kernel.shape).astype(EXACT)
+    upstream = rng.normal(size=features.shape).astype(EXACT)
+    ours.build(images_shape)
+    results = [
+        features_and_gradients(layer, images, kernel, upstream) for layer in (ours, keras_own)
+    ]
+    for here, there in zip(*results, strict=True):
+        np.testing.assert_allclose(here, there, atol=10 * TOLERANCE[EXACT])
+
+
+@given(
+    size=st.tuples(st.integers(4, 11), st.integers(4, 11)),
+    kernel_size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    channels=st.integers(1, 5),
+    padding=st.sampled_from(["valid", "same"]),
+    seed=st.integers(0, 99),
+)
+def test_features_and_gradients_are_those_of_keras(size, kernel_size, channels, padding, seed):
+    assert_is_keras((2, *size, channels), kernel_size, seed, padding=padding)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"strides": 2}, {"strides": (1, 2)}, {"dilation_rate": 2}, {"padding": "same"}]
+)
+def test_so_they_are_with_strides_dilation_and_padding(arguments):
+    assert_is_keras((2, 9, 10, 1), 3, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("images_shape", "arguments", "block"),
+    [
+        ((2, 9, 9, 1), {}, 4),
+        ((2, 9, 9, 3), {"padding": "same"}, 2),
+        ((2, 9, 9, 5), {}, 1),
+        ((2, None, 9, 1), {}, 1),
+        ((2, 9, 9, 1), {"strides": 2}, 1),
+        ((2, 9, 9, 1), {"dilation_rate": 2}, 1),
+        ((2, 9, 9, 2), {"groups": 2}, 1),
+        ((2, 1, 9, 9), {"data_format": "channels_first"}, 1),
+    ],
+)
+def test_blocks_are_for_plain_convolutions_of_few_channels(images_shape, arguments, block):
+    if keras.backend.backend() != "tensorflow":
+        block = 1
+    elif image_conv.on_tensorflow_cpu():
+        assert ImageConv2D(4, 3, **arguments)._block(images_shape) == block
+    else:
+        pytest.skip("blocks are for a CPU")
+
+
+def test_a_transformer_before_it_learns_as_before_keras_own_layer(rng):
+    images, labels = rng.random((64, 12, 12, 1), "float32"), rng.integers(0, 10, 64)
+    trained = []
+    for kind in (ImageConv2D, keras.layers.Conv2D):
+        keras.utils.set_random_seed(0)
+        layers = [kind(8, 5, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(10)]
+        classifier = keras.Sequential([keras.Input((12, 12, 1)), *layers])
+        model = with_spatial_transformer(classifier, (12, 12, 1))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.1), loss)
+        model.fit(images, labels, batch_size=16, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+    for ours, keras_own in zip(*trained, strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=1e-5)
+
+
+def test_it_saves_and_loads(rng, tmp_path):
+    images = rng.random((2, 12, 12, 3), "float32")
+    model = keras.Sequential([keras.Input((12, 12, 3)), ImageConv2D(4, 3, padding="same")])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.layers[0], ImageConv2D)
+    np.testing.assert_array_equal(
+        model.predict(images, verbose=0), loaded.predict(images, verbose=0)
+    )
