@@ -13,16 +13,22 @@ from data_prep.files import writable_folder, write_json
 from experiments.environment import describe, device_slug
 from stn_keras import ImageConv2D, models, with_spatial_transformer
 
-BATCH, STEPS, SEED, FILTERS = 128, 10, 0, 62
+BATCH, STEPS, SEED = 128, 10, 0
+SHAPE, FILTERS = (28, 28, 1), 62  # of `paper-r`
 OURS, KERAS, ALONE = "ImageConv2D", "keras.layers.Conv2D", "classifier alone"
 
 
-def classifier(image_shape, convolution):
+def classifier(convolution):
     """The paper's CNN with a first convolution of that kind."""
-    network = models.paper_cnn(image_shape, filters=FILTERS)
-    first, *others = network.layers
+    first, *others = models.paper_cnn(SHAPE, filters=FILTERS).layers
     first = convolution.from_config(first.get_config())
-    return keras.Sequential([keras.Input(image_shape), first, *others])
+    return keras.Sequential([keras.Input(SHAPE), first, *others])
+
+
+def behind_transformer(network):
+    """The paper's ST-CNN with that classifier."""
+    localization = models.paper_cnn_localization_net(SHAPE)
+    return with_spatial_transformer(network, localization=localization)
 
 
 def epoch(model, images, labels):
@@ -39,17 +45,12 @@ def main():
     arguments = parser.parse_args()
     out = writable_folder(arguments.out)
     rng = np.random.default_rng(SEED)
-    images = rng.random((BATCH * STEPS, 28, 28, 1), "float32")
+    images = rng.random((BATCH * STEPS, *SHAPE), "float32")
     labels = rng.integers(0, 10, len(images))
-    shape = images.shape[1:]
     networks = {
-        OURS: with_spatial_transformer(
-            classifier(shape, ImageConv2D), shape, models.paper_cnn_localization_net(shape)
-        ),
-        KERAS: with_spatial_transformer(
-            classifier(shape, keras.layers.Conv2D), shape, models.paper_cnn_localization_net(shape)
-        ),
-        ALONE: classifier(shape, keras.layers.Conv2D),
+        OURS: behind_transformer(classifier(ImageConv2D)),
+        KERAS: behind_transformer(classifier(keras.layers.Conv2D)),
+        ALONE: classifier(keras.layers.Conv2D),
     }
     functions = {name: epoch(model, images, labels) for name, model in networks.items()}
     side_by_side(functions, rounds=1)  # compiles
