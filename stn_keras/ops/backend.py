@@ -1,4 +1,4 @@
-"""The only backend-specific lines: reading rows, fusing, an exact matmul, where it computes.
+"""The only backend-specific lines: reading rows, fusing, gradients of our own, an exact matmul.
 
 On JAX and torch these are one call each. TensorFlow's own gradient of a gather adds element by
 element on one core; here it adds whole rows, those of neighbours at once.
@@ -195,6 +195,17 @@ def on_tensorflow_cpu():
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")
+
+
+def with_gradient(outputs, inputs, gradient):
+    """`outputs`, whose gradient goes to `inputs` too, by a function of it; on TensorFlow."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def connect(outputs, inputs):
+        return outputs, lambda upstream: (upstream, gradient(upstream))
+
+    return connect(outputs, inputs)
 
 
 def _in_cpu_graph():
