@@ -141,12 +141,12 @@ PUBLISHED = Schedule(
     decay="thirds",
 )
 BEST = Schedule(
-    epochs=24,
-    batch_size=128,
+    epochs=40,
+    batch_size=64,
     optimizer="AdamW",
     learning_rate=2e-3,
     decay="cosine",
-    optimizer_arguments={"weight_decay": 0.05},
+    optimizer_arguments={"weight_decay": 0.01},
 )
 
 
