@@ -13,7 +13,7 @@ from data_prep.files import writable_folder, write_json
 from experiments.environment import describe, device_slug
 from stn_keras import ImageConv2D, models, with_spatial_transformer
 
-BATCH, STEPS, SEED = 128, 10, 0
+BATCH, STEPS, SEED = 128, 40, 0
 SHAPE, FILTERS = (28, 28, 1), 62  # of `paper-r`
 OURS, KERAS, ALONE = "ImageConv2D", "keras.layers.Conv2D", "classifier alone"
 
@@ -40,7 +40,7 @@ def epoch(model, images, labels):
 def main():
     """Measure, print, write the results."""
     parser = OneLineParser(prog="python -m benchmarks.image_conv", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=10, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     arguments = parser.parse_args()
     out = writable_folder(arguments.out)
