@@ -39,7 +39,7 @@ class Schedule:
     Attributes:
         epochs: number of epochs.
         batch_size: images a batch.
-        optimizer: name of a Keras optimizer, such as "AdamW".
+        optimizer: name of a Keras optimizer, such as "AdamW", or of one of `stn_keras.optimizers`.
         learning_rate: the optimizer's at the start.
         decay: what becomes of the learning rate: "constant", "cosine" to zero at the end, or
             "thirds", a tenth of it after each third.

@@ -93,7 +93,10 @@ class Column:
         if self.digits == 1:
             return build(input_shape)
         images = keras.Input(input_shape)
-        features = [build(input_shape)(images) for _ in range(self.digits)]
+        networks = [build(input_shape) for _ in range(self.digits)]
+        for number, network in enumerate(networks):
+            network.name = f"localization_{number}"
+        features = [network(images) for network in networks]
         return keras.Model(images, keras.layers.Concatenate()(features), name="localization")
 
     def _transformers(self, transform):
@@ -143,10 +146,14 @@ PUBLISHED = Schedule(
 BEST = Schedule(
     epochs=40,
     batch_size=64,
-    optimizer="AdamW",
-    learning_rate=2e-3,
+    optimizer="ConvMuon",
+    learning_rate=5e-3,
     decay="cosine",
-    optimizer_arguments={"weight_decay": 0.01},
+    optimizer_arguments={
+        "adam_lr_ratio": 0.4,
+        "weight_decay": 0.01,
+        "exclude_layers": ["localization", "spatial_transformer", "cnn/dense"],
+    },
 )
 
 

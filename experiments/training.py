@@ -23,7 +23,7 @@ from experiments.distribution import Place
 from experiments.evaluation import BATCH_SIZE, predict
 from experiments.runs import history_columns
 from experiments.saved import load_model, load_state, not_finite, read_progress
-from stn_keras.optimizers import with_localization_rate
+from stn_keras import optimizers
 
 HERE = Place()
 # name -> (learning rate at the start, all steps) -> what a Keras optimizer takes as its rate
@@ -140,11 +140,12 @@ def compile_model(experiment, settings, network, total_steps):
         model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
     schedule = experiment.schedules[settings.schedule]
     rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
-    make_optimizer = getattr(keras.optimizers, schedule.optimizer)
-    optimizer = make_optimizer(rate, **schedule.optimizer_arguments)
+    kind = getattr(keras.optimizers, schedule.optimizer, None)
+    kind = kind or getattr(optimizers, schedule.optimizer)
+    optimizer = kind(rate, **schedule.optimizer_arguments)
     if settings.model in schedule.localization_rates:
         slower = schedule.localization_rates[settings.model]
-        optimizer = with_localization_rate(optimizer, model, slower)
+        optimizer = optimizers.with_localization_rate(optimizer, model, slower)
     # Images that only fill up a batch weigh nothing.
     model.compile(optimizer, "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
     return model

@@ -68,7 +68,8 @@ def paper_fcn_localization_net(input_shape=(28, 28, 1)):
             layers.Dense(32, activation="relu"),
             layers.Dense(32, activation="relu"),
             layers.Dense(32, activation="relu"),
-        ]
+        ],
+        name="localization",
     )
 
 
@@ -89,5 +90,6 @@ def paper_cnn_localization_net(input_shape=(28, 28, 1)):
             layers.Conv2D(20, 5, activation="relu"),
             layers.Flatten(),
             layers.Dense(20, activation="relu"),
-        ]
+        ],
+        name="localization",
     )
