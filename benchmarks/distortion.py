@@ -1,13 +1,12 @@
 """python -m benchmarks.distortion: drawing training images in the graph against imgaug."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
+from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
+from data_prep.errors import run_command
+from data_prep.files import write_json
 from data_prep.imgaug_compat import iaa
 from data_prep.paper import RTS
 from experiments.environment import describe, device_slug
@@ -47,13 +46,9 @@ def imgaug(digits):
 
 def main():
     """Measure, print, write the results."""
-    parser = OneLineParser(prog="python -m benchmarks.distortion", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    arguments = parser.parse_args()
-    out = writable_folder(arguments.out)
+    rounds, out = rounds_and_folder("distortion", __doc__)
     digits = np.random.default_rng(SEED).random((BATCH, DIGIT, DIGIT, 1), "float32")
-    seconds = side_by_side({IMGAUG: imgaug(digits), OURS: ours(digits)}, arguments.rounds, SAMPLE)
+    seconds = side_by_side({IMGAUG: imgaug(digits), OURS: ours(digits)}, rounds, SAMPLE)
     rows = [
         {
             "name": name,
@@ -63,7 +58,7 @@ def main():
         for name, taken in medians(seconds).items()
     ]
     times_imgaug = round(times_faster(seconds, OURS, IMGAUG), 1)
-    print(f"batches of {BATCH} digits, median of {arguments.rounds} rounds")
+    print(f"batches of {BATCH} digits, median of {rounds} rounds")
     for row in rows:
         print(
             f"{row['name']:12} {row['milliseconds_a_batch']:8.2f} ms a batch "
@@ -71,7 +66,7 @@ def main():
         )
     print(f"times as fast as imgaug: {times_imgaug}")
     path = out / f"distortion-{device_slug()}.json"
-    content = {"batch": BATCH, "rounds": arguments.rounds, "distortion": vars(RTS)}
+    content = {"batch": BATCH, "rounds": rounds, "distortion": vars(RTS)}
     content |= {"rows": rows, "times_imgaug": times_imgaug, "environment": describe()}
     write_json(path, content)
     print(path)

@@ -2,14 +2,13 @@
 with ours, whose gradient to images is fast.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
+from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
+from data_prep.errors import run_command
+from data_prep.files import write_json
 from experiments.environment import describe, device_slug
 from stn_keras import ImageConv2D, models, with_spatial_transformer
 
@@ -39,11 +38,7 @@ def epoch(model, images, labels):
 
 def main():
     """Measure, print, write the results."""
-    parser = OneLineParser(prog="python -m benchmarks.image_conv", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    arguments = parser.parse_args()
-    out = writable_folder(arguments.out)
+    rounds, out = rounds_and_folder("image_conv", __doc__, rounds=10)
     rng = np.random.default_rng(SEED)
     images = rng.random((BATCH * STEPS, *SHAPE), "float32")
     labels = rng.integers(0, 10, len(images))
@@ -54,14 +49,14 @@ def main():
     }
     functions = {name: epoch(model, images, labels) for name, model in networks.items()}
     side_by_side(functions, rounds=1)  # compiles
-    seconds = side_by_side(functions, arguments.rounds)
+    seconds = side_by_side(functions, rounds)
     rows = [
         {"name": name, "milliseconds_a_step": round(1e3 * taken / STEPS, 1)}
         for name, taken in medians(seconds).items()
     ]
     content = {
         "batch": BATCH,
-        "rounds": arguments.rounds,
+        "rounds": rounds,
         "rows": rows,
         "times_keras": round(times_faster(seconds, OURS, KERAS), 2),
     }

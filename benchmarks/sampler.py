@@ -1,7 +1,6 @@
 """python -m benchmarks.sampler: our grid and sampler against torch, Keras and the textbook."""
 
 import statistics
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,9 +8,10 @@ from tqdm import tqdm
 
 from benchmarks import memory, samplers
 from benchmarks.charts import bar_chart
+from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
+from data_prep.errors import run_command
+from data_prep.files import write_json
 from experiments.environment import describe, device_slug
 from experiments.tables import markdown_table
 
@@ -156,20 +156,16 @@ def _time(row, name):
 
 def main():
     """Measure, print, write JSON and chart."""
-    parser = OneLineParser(prog="python -m benchmarks.sampler", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    arguments = parser.parse_args()
-    out = writable_folder(arguments.out)
-    rows = measure_cells(arguments.rounds)
+    rounds, out = rounds_and_folder("sampler", __doc__)
+    rows = measure_cells(rounds)
     content = {
-        "rounds": arguments.rounds,
+        "rounds": rounds,
         "seconds_a_sample": SAMPLE,
         "seed": SEED,
         "cells": rows,
         "summary": summary(rows),
-        "more_pixels": measure_growth(MORE_PIXELS, arguments.rounds),
-        "larger_batches": measure_growth(LARGER_BATCHES, arguments.rounds),
+        "more_pixels": measure_growth(MORE_PIXELS, rounds),
+        "larger_batches": measure_growth(LARGER_BATCHES, rounds),
         "mebibytes": {"shape": memory.SHAPE, **{n: memory.growth(n) for n in ("ours", "torch")}},
         "environment": describe("torch"),
     }

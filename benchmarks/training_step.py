@@ -1,14 +1,13 @@
 """python -m benchmarks.training_step: training the post's STN against the same network in torch."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import ops
 
+from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
+from data_prep.errors import run_command
+from data_prep.files import write_json
 from experiments.environment import describe, device_slug
 from stn_keras import SpatialTransformer, models
 
@@ -93,11 +92,7 @@ def torch_epoch(images, labels, channels_last):
 
 def main():
     """Measure, print, write the results."""
-    parser = OneLineParser(prog="python -m benchmarks.training_step", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    arguments = parser.parse_args()
-    out = writable_folder(arguments.out)
+    rounds, out = rounds_and_folder("training_step", __doc__)
     rng = np.random.default_rng(SEED)
     images = rng.random((BATCH * STEPS, 28, 28, 1), "float32")
     labels = rng.integers(0, 10, len(images))
@@ -108,7 +103,7 @@ def main():
         CHANNELS_LAST: torch_epoch(images, labels, channels_last=True),
     }
     side_by_side(functions, rounds=1)  # compiles
-    seconds = side_by_side(functions, arguments.rounds)
+    seconds = side_by_side(functions, rounds)
     rows = [
         {
             "name": name,
@@ -120,7 +115,7 @@ def main():
     content = {
         "batch": BATCH,
         "steps": STEPS,
-        "rounds": arguments.rounds,
+        "rounds": rounds,
         "rows": rows,
         "times_torch": round(times_faster(seconds, OURS, TORCH), 2),
         "times_torch_channels_last": round(times_faster(seconds, OURS, CHANNELS_LAST), 2),

@@ -1,14 +1,14 @@
 """python -m benchmarks.transforms: what each family costs, against the affine one."""
 
 import functools
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks import samplers
+from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
+from data_prep.errors import run_command
+from data_prep.files import write_json
 from experiments.environment import describe, device_slug
 from experiments.tables import markdown_table
 from stn_keras import SpatialTransformer, transforms
@@ -66,18 +66,14 @@ def report(content):
 
 def main():
     """Measure, print, write JSON."""
-    parser = OneLineParser(prog="python -m benchmarks.transforms", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    arguments = parser.parse_args()
-    out = writable_folder(arguments.out)
+    rounds, out = rounds_and_folder("transforms", __doc__)
     content = {
         "shape": SHAPE,
         "mode": MODE,
-        "rounds": arguments.rounds,
+        "rounds": rounds,
         "seconds_a_sample": SAMPLE,
         "seed": SEED,
-        "families": measure(arguments.rounds),
+        "families": measure(rounds),
         "environment": describe(),
     }
     print(report(content))

@@ -17,8 +17,8 @@ class ImageConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with a fast gradient to images of up to four channels.
 
     A network's first convolution needs no gradient to its images, but behind a transformer it
-    does. On a CPU that can take longer than the rest of the network, for it is computed as if
-    images had sixteen channels. Here, on TensorFlow, pixels side by side take the places of
+    does. On a CPU that can be a large part of a training step, for it is computed as
+    if images had sixteen channels. Here, on TensorFlow, pixels side by side take the places of
     channels. Elsewhere, with strides or for more channels this is `keras.layers.Conv2D`, whose
     weights, features and gradients it has in any case.
 

@@ -1,0 +1,24 @@
+"""The command line that benchmarks of several contestants share."""
+
+from pathlib import Path
+
+from data_prep.errors import OneLineParser
+from data_prep.files import writable_folder
+
+
+def rounds_and_folder(name, description, rounds=15):
+    """What a benchmark's command line says.
+
+    Args:
+        name: of the benchmark's module.
+        description: for its help.
+        rounds: default of --rounds.
+
+    Returns:
+        (rounds, folder of the results).
+    """
+    parser = OneLineParser(prog=f"python -m benchmarks.{name}", description=description)
+    parser.add_argument("--rounds", type=int, default=rounds, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    arguments = parser.parse_args()
+    return arguments.rounds, writable_folder(arguments.out)
