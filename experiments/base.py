@@ -15,6 +15,8 @@ class JitterRanges:
         rotation: largest angle about the centre, in degrees.
         scale: largest change of width and height, each by itself, as a part of 1.
         shift: largest shift, as a part of half the image's size.
+        bend: standard deviation by which each of 4x4 control points of a thin plate spline is moved
+            along an axis, as a part of half the image's size.
         flip: whether half of the images are mirrored, left for right.
         fill_mode: what is read outside the image; see `stn_keras.ops.sample`.
     """
@@ -22,6 +24,7 @@ class JitterRanges:
     rotation: float
     scale: float
     shift: float
+    bend: float = 0.0
     flip: bool = False
     fill_mode: str = "constant"
 

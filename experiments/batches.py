@@ -82,6 +82,10 @@ class RowsOfDraws:
         """As NumPy's; one axis of `size` is that of the rows."""
         return self._own(lambda whole: self.rng.uniform(low, high, whole), size)
 
+    def normal(self, mean, deviation, size):
+        """As NumPy's; one axis of `size` is that of the rows."""
+        return self._own(lambda whole: self.rng.normal(mean, deviation, whole), size)
+
     def integers(self, low, high=None, size=None):
         """As NumPy's; one axis of `size` is that of the rows."""
         return self._own(lambda whole: self.rng.integers(low, high, whole), size)

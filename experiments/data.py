@@ -32,6 +32,11 @@ class TrainingImages:
         """Images of an epoch: every original and, where there are copies, one of each."""
         return len(self.labels) * (2 if self.copies else 1)
 
+    @property
+    def image_shape(self):
+        """(H, W, C) of the images of a batch."""
+        return self.images.shape[1:]
+
     def label(self, number):
         """Labels of the images of those numbers."""
         return self.labels[number % len(self.labels)]
@@ -47,6 +52,11 @@ class AddedDigits(TrainingImages):
 
     The label of an image is the sum of both.
     """
+
+    @property
+    def image_shape(self):
+        """(H, W, 2)."""
+        return (*self.images.shape[1:3], 2)
 
     def batch(self, numbers, rng):
         pairs = np.stack([numbers, rng.integers(len(self.labels), size=len(numbers))], axis=-1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from data_prep.paper import RECIPES, make_paper_set, training_count
 from data_prep.sources import load_source
-from experiments.base import Experiment, Schedule
+from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import DATA_SEED, AddedDigits, Data, LabelledImages, TrainingImages
 
 SOURCE = "Jaderberg et al. 2015 (arXiv:1506.02025), 100 less its errors in percent, mean of 3 runs"
@@ -143,6 +143,7 @@ PUBLISHED = Schedule(
     learning_rate=0.01,
     decay="thirds",
 )
+# The digits are always the same, however they are distorted; bent, they are not learned by heart.
 BEST = Schedule(
     epochs=40,
     batch_size=64,
@@ -151,9 +152,10 @@ BEST = Schedule(
     decay="cosine",
     optimizer_arguments={
         "adam_lr_ratio": 0.4,
-        "weight_decay": 0.01,
+        "weight_decay": 0.05,
         "exclude_layers": ["localization", "spatial_transformer", "cnn/dense"],
     },
+    augment=JitterRanges(rotation=0, scale=0, shift=0, bend=0.07),
 )
 
 

@@ -61,7 +61,7 @@ def train(experiment, run, settings, data, monitor=False, place=HERE):
 
 def _fit(experiment, run, settings, data, monitor, place):
     schedule = experiment.schedules[settings.schedule]
-    augment = schedule.augment and schedule.augment(data.training.images.shape[1:])
+    augment = schedule.augment and schedule.augment(data.training.image_shape)
     batches = ShuffledBatches(
         data.training, settings.batch_size, settings.seed, augment=augment, part=place.part
     )

@@ -132,7 +132,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 def test_parts_of_a_batch_are_the_batch(rng):
     data = TrainingImages(rng.integers(0, 256, (20, 6, 6, 1)).astype("uint8"), np.arange(20))
-    augment = JitterRanges(10, 0.1, 0.1, flip=True)((6, 6, 1))
+    augment = JitterRanges(10, 0.1, 0.1, bend=0.1, flip=True)((6, 6, 1))
     whole = ShuffledBatches(data, 12, seed=3, augment=augment)
     parts = [ShuffledBatches(data, 12, seed=3, augment=augment, part=(i, 3)) for i in range(3)]
     for index in (0, 1):

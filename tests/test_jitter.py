@@ -1,0 +1,55 @@
+"""Small random transforms of training images: how far, and which way."""
+
+import numpy as np
+from keras import ops
+
+from experiments.base import JitterRanges
+from experiments.jitter import GRID, bend, draw_theta
+from stn_keras.transforms import Affine, ThinPlateSpline
+from stn_keras.transforms.thin_plate_spline import control_points
+
+SIZE = (9, 7)
+
+
+def places(transform, theta):
+    """Where theta reads, (N, H, W, 2), normalized."""
+    return ops.convert_to_numpy(transform.source_coordinates(theta, SIZE, SIZE))
+
+
+def test_affine_parts_stay_within_their_ranges(rng):
+    theta = draw_theta(JitterRanges(20, 0.1, 0.3, flip=True), rng, 2000).reshape(-1, 2, 3)
+    scale = np.linalg.norm(theta[..., :2], axis=-1)
+    assert 0.9 <= scale.min() < 0.91 < 1.09 < scale.max() <= 1.1
+    angle = np.rad2deg(np.arctan2(theta[:, 1, 0], theta[:, 1, 1]))
+    assert 19 < abs(angle).max() <= 20
+    assert 0.29 < abs(theta[..., 2]).max() <= 0.3
+    mirrored = np.linalg.det(theta[..., :2]) < 0
+    assert 0.4 < mirrored.mean() < 0.6
+
+
+def test_not_bent_is_affine(rng):
+    theta = draw_theta(JitterRanges(20, 0.1, 0.3, flip=True), rng, 5)
+    spline = bend(theta, 0.0, rng)
+    expected = places(Affine(), theta)
+    np.testing.assert_allclose(places(ThinPlateSpline(GRID), spline), expected, atol=1e-4)
+
+
+def test_control_points_are_bent_as_far_as_asked_before_the_image_is_moved(rng):
+    theta = np.tile(np.float32([0, -2, 0.5, 2, 0, 0]), (4000, 1))
+    source = bend(theta, 0.1, rng).reshape(4000, -1, 2) + control_points(GRID)
+    turned_back = np.stack([source[..., 1], 0.5 - source[..., 0]], -1) / 2
+    moves = turned_back - control_points(GRID)
+    np.testing.assert_allclose(moves.mean(0), 0, atol=0.01)
+    np.testing.assert_allclose(moves.std(0), 0.1, rtol=0.05)
+
+
+def test_images_are_read_where_theta_says(rng):
+    images = rng.random((6, 8, 8, 2), "float32")
+    still = JitterRanges(0, 0, 0)((8, 8, 2))
+    np.testing.assert_array_equal(still(images, np.random.default_rng(0)), images)
+    for ranges in (JitterRanges(0, 0, 0, bend=0.05), JitterRanges(9, 0.1, 0.1, bend=0.05)):
+        jitter = ranges((8, 8, 2))
+        once, again, other = (jitter(images, np.random.default_rng(seed)) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(once, again)
+        assert (once != other).any()
+        assert 0 < abs(once - images).mean() < 0.3
