@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import EXACT, TOLERANCE
+from conftest import EXACT, TOLERANCE, compiled_on_jax
 from gradients import value_and_gradients
 from keras import ops
 
@@ -52,6 +52,7 @@ def test_gradients_equal_finite_differences(
         return ops.sum(warped * to_tensor(upstream))
 
     _, (image_gradient, theta_gradient) = value_and_gradients(loss, images, theta)
+    loss = compiled_on_jax(loss)
     by_theta = finite_differences(lambda point: float(loss(images, point)), theta)
     np.testing.assert_allclose(theta_gradient, by_theta, rtol=1e-5, atol=1e-5)
     # The loss is linear in the images: one direction tells all of them apart.

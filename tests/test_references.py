@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from conftest import EXACT, NUMPY_PAD, TOLERANCE
+from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax
 from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 from scipy import ndimage
 
+import stn_keras.ops
 from stn_keras._arguments import to_tensor
-from stn_keras.ops import sample
 from stn_keras.transforms import Affine
 
 SCIPY_MODES = {
@@ -23,6 +23,7 @@ SCIPY_MODES = {
 SCIPY_ORDERS = {"nearest": 0, "bilinear": 1}
 TORCH_MODES = {"constant": "zeros", "nearest": "border"}
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))
+sample = compiled_on_jax(stn_keras.ops.sample, "interpolation", "fill_mode", "fill_value")
 thetas = st.lists(st.floats(-2, 2, width=32), min_size=6, max_size=6)
 
 
@@ -107,7 +108,8 @@ def test_warp_and_its_gradients_agree_with_torch(
         coordinates = affine.source_coordinates(theta, output_size, size)
         return sample(images, coordinates, interpolation, fill_mode)
 
-    ours = ops.convert_to_numpy(warp(images.astype("float32"), theta.astype("float32")))
+    in_float32 = images.astype("float32"), theta.astype("float32")
+    ours = ops.convert_to_numpy(compiled_on_jax(warp)(*in_float32))
     _, (image_gradient, theta_gradient) = value_and_gradients(
         lambda images, theta: ops.sum(warp(images, theta) * upstream), images, theta
     )
