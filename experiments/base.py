@@ -21,9 +21,9 @@ class JitterRanges:
         fill_mode: what is read outside the image; see `stn_keras.ops.sample`.
     """
 
-    rotation: float
-    scale: float
-    shift: float
+    rotation: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
     bend: float = 0.0
     flip: bool = False
     fill_mode: str = "constant"

@@ -107,7 +107,7 @@ EVA6_BEST = replace(
     optimizer="ConvMuon",
     learning_rate=3e-3,
     optimizer_arguments={**BEST.optimizer_arguments, "adam_lr_ratio": 0.5, "weight_decay": 0.01},
-    augment=JitterRanges(rotation=0, scale=0, shift=0, flip=True, fill_mode="reflect"),
+    augment=JitterRanges(flip=True, fill_mode="reflect"),
     localization_rates={"stn-cnn": 0.1},
 )
 

@@ -155,7 +155,7 @@ BEST = Schedule(
         "weight_decay": 0.05,
         "exclude_layers": ["localization", "spatial_transformer", "cnn/dense"],
     },
-    augment=JitterRanges(rotation=0, scale=0, shift=0, bend=0.07),
+    augment=JitterRanges(bend=0.07),
 )
 
 

@@ -70,6 +70,7 @@ def test_pairs_depend_on_the_seed_and_the_batch_alone():
     data = AddedDigits(images, numbers)
     batches = ShuffledBatches(data, 5, seed=3)
     shown, labels = zip(*(batches[i] for i in (0, 1)), strict=True)
+    assert shown[0].shape[1:] == data.image_shape
     pairs = np.rint(255 * np.concatenate(shown)[:, 0, 0])
     np.testing.assert_array_equal(np.sort(pairs[:, 0]), numbers)
     np.testing.assert_array_equal(pairs.sum(1), np.concatenate(labels))
