@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import stn_keras.ops
+
 # Keras computes in float32 at most on torch.
 EXACT = "float32" if keras.backend.backend() == "torch" else "float64"
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 2e-3, "bfloat16": 2e-2}
@@ -44,6 +46,9 @@ def compiled_on_jax(function, *static):
     import jax
 
     return jax.jit(function, static_argnames=static)
+
+
+sample = compiled_on_jax(stn_keras.ops.sample, "interpolation", "fill_mode", "fill_value")
 
 
 def pytest_collection_finish():

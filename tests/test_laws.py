@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax
+from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-import stn_keras.ops
 from stn_keras.ops.kernels import INTERPOLATIONS
 from stn_keras.ops.outside import FILL_MODES
 from stn_keras.transforms import Affine
@@ -16,7 +15,6 @@ SIZES = [*((n, n) for n in (*range(1, 34), 47, 60, 101, 224)), (1, 7), (28, 32),
 MODES = [("constant", "bilinear"), ("nearest", "bicubic"), ("mirror", "nearest")]
 fills, interpolations = st.sampled_from(FILL_MODES), st.sampled_from(INTERPOLATIONS)
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
-sample = compiled_on_jax(stn_keras.ops.sample, "interpolation", "fill_mode", "fill_value")
 coordinates_of = compiled_on_jax(
     lambda theta, output_size, size, align_corners: Affine(align_corners).source_coordinates(
         theta, output_size, size

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax
+from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 from scipy import ndimage
 
-import stn_keras.ops
 from stn_keras._arguments import to_tensor
 from stn_keras.transforms import Affine
 
@@ -23,7 +22,6 @@ SCIPY_MODES = {
 SCIPY_ORDERS = {"nearest": 0, "bilinear": 1}
 TORCH_MODES = {"constant": "zeros", "nearest": "border"}
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))
-sample = compiled_on_jax(stn_keras.ops.sample, "interpolation", "fill_mode", "fill_value")
 thetas = st.lists(st.floats(-2, 2, width=32), min_size=6, max_size=6)
 
 
