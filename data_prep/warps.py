@@ -96,11 +96,11 @@ class Placement(Warp):
 
 @dataclass(frozen=True)
 class Perspective(Warp):
-    """Scaled, then each corner of the frame moved: P.
+    """Scaled, then each corner of the frame stretched, moved along its diagonal: P.
 
     Attributes:
         canvas: the digits' size.
-        deviation: standard deviation of a corner's move along an axis, in pixels.
+        deviation: standard deviation of a corner's way outwards, in pixels.
         scale: smallest and largest factor.
     """
 
@@ -108,7 +108,7 @@ class Perspective(Warp):
     deviation: float = 5.0
     scale: tuple[float, float] = (0.75, 1.0)
 
-    family, uniforms, normals = "homography", 1, 8
+    family, uniforms, normals = "homography", 1, 4
 
     def theta(self, uniform, normal, size):
         """Noise -> theta of `Homography`; corners clockwise from the upper left one."""
@@ -117,7 +117,7 @@ class Perspective(Warp):
         from stn_keras.ops import compose, invert
 
         corners = ops.convert_to_tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], "float32")
-        moved = corners + ops.reshape(normal, (-1, 4, 2)) * (2 * self.deviation / size)
+        moved = corners * (1 + normal[..., None] * (math.sqrt(2) * self.deviation / size))
         factor, zero = between(self.scale, uniform[:, 0]), ops.zeros_like(uniform[:, 0])
         grow = ops.stack([1 / factor, zero, zero, zero, 1 / factor, zero], axis=-1)
         to_unit_square = [[0.5, 0, 0.5, 0, 0.5, 0.5]]

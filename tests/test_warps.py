@@ -86,12 +86,13 @@ def test_the_unturned_frame_lies_wholly_on_the_canvas(scale, place):
     )  # its edge lies between pixels
 
 
-def test_corners_land_where_they_were_moved(rng):
+def test_corners_land_on_their_diagonals_where_they_were_moved(rng):
     warp = Perspective(deviation=3, scale=(0.8, 0.8))
     uniform, normal = random_noise(warp, rng, 20)
     matrix = np.append(theta_of(warp, uniform, normal), np.ones((20, 1)), -1).reshape(-1, 3, 3)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    moved = corners + 3 / 14 * normal.reshape(-1, 4, 2)
+    outwards = corners / np.sqrt(2)  # of length one
+    moved = corners + 3 / 14 * normal[..., None] * outwards
     read = np.concatenate([moved, np.ones((20, 4, 1))], -1) @ matrix.transpose(0, 2, 1)
     # The frame that is stretched shows the digit at 0.8 of its size.
     expected = np.broadcast_to(corners / 0.8, (20, 4, 2))
