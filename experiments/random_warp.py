@@ -1,17 +1,22 @@
 """Training images drawn afresh for every batch, in the training graph."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
+from data_prep import warps
 from stn_keras.ops.backend import fused
 
 
+@keras.saving.register_keras_serializable(package="experiments")
 class RandomWarp(keras.layers.Layer):
     """Distorts images, but for those that are on the canvas already while nothing is trained.
 
     Args:
         warp: `data_prep.warps.Warp`.
         seed: integer, of the noise.
+        **kwargs: as of `keras.layers.Layer`.
 
     Input shape: (N, H, H, C).
 
@@ -24,9 +29,10 @@ class RandomWarp(keras.layers.Layer):
         (2, 42, 42, 1)
     """
 
-    def __init__(self, warp, seed):
-        super().__init__(dtype="float32", name="random_warp")
+    def __init__(self, warp, seed, **kwargs):
+        super().__init__(**{"dtype": "float32", "name": "random_warp"} | kwargs)
         self.warp = warp
+        self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
@@ -47,3 +53,16 @@ class RandomWarp(keras.layers.Layer):
 
     def compute_output_shape(self, images_shape):
         return (images_shape[0], self.warp.canvas, self.warp.canvas, images_shape[-1])
+
+    def get_config(self):
+        warp = {"class": type(self.warp).__name__, **dataclasses.asdict(self.warp)}
+        return super().get_config() | {"warp": warp, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        # JSON knows no tuples.
+        warp = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in config["warp"].items()
+        }
+        return cls(**config | {"warp": getattr(warps, warp.pop("class"))(**warp)})

@@ -194,3 +194,14 @@ def test_a_network_trains_on_drawn_images_and_is_measured_on_fixed_ones(rng):
     assert np.isfinite(history.history["loss"]).all()
     expected = np.square(network.predict(large, verbose=0)).mean()
     np.testing.assert_allclose(history.history["val_loss"][-1], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("warp", WARPS.values(), ids=WARPS)
+def test_a_model_that_draws_is_remade_from_json(rng, warp):
+    inputs = keras.Input((28, 28, 1))
+    model = keras.Model(inputs, RandomWarp(warp, 3)(inputs))
+    remade = keras.models.model_from_json(model.to_json())
+    assert remade.layers[-1].warp == warp
+    images = rng.random((4, 28, 28, 1), "float32")
+    drawn, again = (ops.convert_to_numpy(each(images, training=True)) for each in (model, remade))
+    np.testing.assert_array_equal(drawn, again)
