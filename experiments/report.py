@@ -177,9 +177,21 @@ def _options(schedule, transform, runs):
     return " ".join(options)
 
 
+def _trainings(summary):
+    """Which models were trained at which commit and on which device, a line each."""
+    models = {}
+    for model in summary["models"]:
+        for run in model["runs"]:
+            where = run["environment"]["commit"], run["environment"]["device"]
+            models.setdefault(where, {})[model["model"]] = None
+    return [
+        f"- {', '.join(names)}: trained at commit {commit} on {device}"
+        for (commit, device), names in models.items()
+    ]
+
+
 def _markdown(summary, pictures):
     made = summary["environment"]
-    first = summary["models"][0]["runs"][0]
     seeds = sorted({run["seed"] for model in summary["models"] for run in model["runs"]})
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     published = summary["published_by"]
@@ -208,7 +220,7 @@ def _markdown(summary, pictures):
         f"    python evaluate.py {summary['experiment']}",
         "",
         f"- seeds: {', '.join(map(str, seeds))}{data_seed}",
-        f"- trained at commit {first['environment']['commit']} on {first['environment']['device']}",
+        *_trainings(summary),
         f"- evaluated at commit {made['commit']} on {made['device']}, {made['time']}",
         f"- {versions}",
         "",

@@ -265,6 +265,10 @@ def test_another_family_stands_beside_the_classifier(tmp_path):
     options = ("--models", "cnn", "stn-cnn", "--seeds", "1", "--transform", "rotation")
     code, _, err = run("train.py", *shared, *options, "--epochs", "1")
     assert code == 0, err
+    config_file = tmp_path / "runs" / "mnist-1000" / "cnn" / "seed-1" / "config.json"
+    config = json.loads(config_file.read_text())
+    config["environment"]["commit"] = "an earlier one"
+    config_file.write_text(json.dumps(config))
     code, _, err = run("evaluate.py", *shared, "--out", tmp_path / "out")
     assert code == 0, err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -275,5 +279,7 @@ def test_another_family_stands_beside_the_classifier(tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     assert "--seeds 1 --models stn-cnn --transform rotation" in text
     assert "the last of the schedule" in text
+    assert "- cnn: trained at commit an earlier one on " in text
+    assert re.search(r"^- stn-cnn-rotation: trained at commit (?!an earlier)", text, re.MULTILINE)
     assert "Training accuracy by epoch" in text
     assert re.search(r"^\| cnn +\| +[-+]\d+\.\d\d \|$", text, re.MULTILINE)
