@@ -24,6 +24,12 @@ def parse_arguments():
         help="every experiment with finished runs, and one table of all reports: README.md",
     )
     parser.add_argument(
+        "--add",
+        action="store_true",
+        help="add to the report: runs that it has and RUNS_DIR has not, such as those of another "
+        "machine, stay in it",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -58,56 +64,34 @@ def main():
 def evaluate(experiment, arguments, folder):
     """Measure every finished run, then write table, report and pictures into the folder."""
     quiet_import("stn_keras")
-    from experiments import report
-    from experiments.evaluation import evaluate_run, find_runs, make_sweeps
+    from experiments import pictures, records, report
+    from experiments.evaluation import (
+        check_comparable,
+        evaluate_run,
+        find_runs,
+        make_sweeps,
+        place,
+    )
 
     runs = find_runs(arguments.runs_dir, experiment)
     writable_folder(folder)
     data = experiment.load_data(**data_arguments(experiment, arguments))
+    kept = records.others(experiment, data, folder, runs) if arguments.add else []
+    check_comparable([settings for _, settings in runs] + [result.settings for result in kept])
     sweeps = make_sweeps(data)
     evaluated = []
     for run, settings in runs:
         print(f"evaluating {run.folder}", flush=True)
-        evaluated.append(evaluate_run(run, settings, data, sweeps))
-    summary = report.summarize(experiment, [result for _, result in evaluated], data)
-    pictures = draw_pictures(evaluated, data, folder)
-    report.write(summary, pictures, folder)
+        evaluated.append((run, *evaluate_run(run, settings, data, sweeps)))
+    results = [*(result for *_, result in evaluated), *kept]
+    results.sort(key=lambda result: place(experiment, result.settings))
+    summary = report.summarize(experiment, results, data)
+    captions = pictures.draw_all(evaluated, results, data, folder)
+    records.write(results, data, folder)
+    report.write(summary, captions, folder)
     print(f"\n{experiment.title}: accuracy in percent\n\n{report.table(summary)}\n")
-    for name in ("report.md", *pictures):
+    for name in ("report.md", *captions):
         print(folder / name)
-
-
-def draw_pictures(evaluated, data, folder):
-    """Draw the first seed of every model; file name -> caption."""
-    from experiments import pictures
-    from experiments.evaluation import transformer_of
-
-    first = {result.model: (model, result) for model, result in reversed(evaluated)}
-    shown = [first[name] for name in dict.fromkeys(result.model for _, result in evaluated)]
-    shown_images = (
-        "Test images" if data.shown == "test" else f"{data.shown} test images".capitalize()
-    )
-    captions = {}
-    for model, result in shown:
-        if transformer_of(model) is not None:
-            name = f"transformed-{result.model}.png"
-            pictures.draw_transformer(model, result, data, folder / name)
-            captions[name] = f"{shown_images} above what the transformer of {result.model} made of "
-            captions[name] += "them, with the class it then predicts"
-        if any(result.run.monitor.glob("epoch-*.png")):
-            name = f"epochs-{result.model}.gif"
-            pictures.draw_film(result.run.monitor, folder / name)
-            captions[name] = f"What the transformer of {result.model} learned, epoch by epoch"
-    results = [result for _, result in shown]
-    if data.swept:
-        pictures.draw_curves(results, folder / "curves.png")
-        captions["curves.png"] = "Accuracy against rotation, scale and shift"
-    pictures.draw_confusion(results, data, folder / "confusion.png")
-    captions["confusion.png"] = f"Confusion matrices on the {shown_images.lower()}"
-    measured = "validation" if data.validation else "training"
-    pictures.draw_learning(results, measured, folder / "learning.png")
-    captions["learning.png"] = f"{measured.capitalize()} accuracy by epoch"
-    return captions
 
 
 if __name__ == "__main__":

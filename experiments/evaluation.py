@@ -11,6 +11,7 @@ from data_prep.distortions import apply_family
 from data_prep.errors import UserError
 from experiments.batches import InOrder
 from experiments.data import DATA_SEED, LabelledImages, as_input
+from experiments.environment import describe
 from experiments.runs import Run, Settings, history_columns, read_json
 from experiments.saved import load_model
 
@@ -29,25 +30,29 @@ SWEEPS = {
 
 @dataclass
 class RunResult:
-    """What one run achieved.
+    """What one run achieved: all that a report needs to know of it.
 
     Attributes:
-        run: the run's folder.
         settings: the run's settings.
         parameters: number of weights.
+        environment: device, versions, commit and time of the training.
+        evaluated: the same of the evaluation.
+        best_epoch: the epoch whose model is kept, from 1.
         accuracy: test set -> share of right answers.
         sweeps: axis label -> accuracy at each of its values.
         predicted: whole test set -> predicted class of each of its images.
-        images_per_second: of `predict`, on this device.
+        images_per_second: of `predict`, on the device that evaluated.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
         theta_deviation: mean distance of theta's entries from the identity on (at most 10,000)
             images of the test set shown; None without a transformer.
     """
 
-    run: Run
     settings: Settings
     parameters: int
+    environment: dict
+    evaluated: dict
+    best_epoch: int
     accuracy: dict = field(default_factory=dict)
     sweeps: dict = field(default_factory=dict)
     predicted: dict = field(default_factory=dict)
@@ -74,14 +79,13 @@ def find_runs(runs_dir, experiment):
         List of (`Run`, `Settings`).
 
     Raises:
-        UserError: none has finished, a folder holds the run of another experiment, or runs of one
-            model differ in more than the seed.
+        UserError: none has finished, or a folder holds the run of another experiment.
     """
     found = []
     for config in Path(runs_dir, experiment.name).glob("*/seed-*/config.json"):
         run = Run(config.parent)
         settings = run.settings()
-        if not _belongs(settings, experiment):
+        if not belongs(settings, experiment):
             raise UserError(
                 f"expected a run of {experiment.name} in {run.folder}, "
                 f"got {settings.experiment}, {settings.model}, schedule {settings.schedule}"
@@ -95,11 +99,11 @@ def find_runs(runs_dir, experiment):
             f"expected finished runs in {Path(runs_dir, experiment.name)}, found none; "
             f"python train.py {experiment.name} makes them"
         )
-    _check_comparable(found)
-    return sorted(found, key=lambda item: _place(experiment, item[1]))
+    return sorted(found, key=lambda item: place(experiment, item[1]))
 
 
-def _belongs(settings, experiment):
+def belongs(settings, experiment):
+    """Whether a run of these settings is one of the experiment's."""
     return (
         settings.experiment == experiment.name
         and settings.model in experiment.models
@@ -107,7 +111,8 @@ def _belongs(settings, experiment):
     )
 
 
-def _place(experiment, settings):
+def place(experiment, settings):
+    """What runs are sorted by: their place in tables."""
     return (
         experiment.models.index(settings.model),
         settings.transform or "",
@@ -116,16 +121,19 @@ def _place(experiment, settings):
     )
 
 
-def _check_comparable(found):
-    """Runs of one model may differ in the seed alone: the report takes their mean."""
+def check_comparable(all_settings):
+    """Runs of one model may differ in the seed alone: the report takes their mean.
+
+    Raises:
+        UserError: two of them differ in something else.
+    """
     first = {}
-    for run, settings in found:
-        settings = replace(settings, seed=0)
-        other_run, other = first.setdefault(settings.name, (run, settings))
-        if settings != other:
+    for settings in all_settings:
+        other = first.setdefault(settings.name, settings)
+        if replace(settings, seed=other.seed) != other:
             raise UserError(
-                f"expected runs that differ in the seed alone, got other settings in "
-                f"{run.folder} than in {other_run.folder}"
+                f"expected runs of {settings.name} that differ in the seed alone, got seed "
+                f"{settings.seed} with other settings than seed {other.seed}"
             )
 
 
@@ -167,7 +175,13 @@ def evaluate_run(run, settings, data, sweeps):
     """
     run.check_data(data.parameters)
     model = load_run_model(run, data.image_shape)
-    result = RunResult(run, settings, model.count_params())
+    result = RunResult(
+        settings,
+        model.count_params(),
+        environment=read_json(run.config, "environment"),
+        evaluated=describe(),
+        best_epoch=read_json(run.metrics, "best_epoch"),
+    )
     result.predicted = {name: predict(model, part) for name, part in data.test.items()}
     right = {name: result.predicted[name] == part.labels for name, part in data.test.items()}
     result.accuracy = {
@@ -209,11 +223,6 @@ def transformer_of(model):
     from stn_keras import SpatialTransformer
 
     return next((layer for layer in model.layers if isinstance(layer, SpatialTransformer)), None)
-
-
-def training_environment(run):
-    """Device, versions, commit and time of the training."""
-    return read_json(run.config, "environment")
 
 
 def _accuracy_by_value(model, swept, values):

@@ -16,6 +16,69 @@ PER_GROUP, AT_MOST = 3, 15
 FRAMES = 12
 
 
+def draw_all(evaluated, results, data, folder):
+    """Draw what a report shows, of the first seed of every model.
+
+    What a transformer does takes a model that is here; of others the report has pictures already.
+
+    Args:
+        evaluated: (run, Keras model, `experiments.evaluation.RunResult`) of every run here.
+        results: `RunResult` of every run of the report.
+        data: `experiments.data.Data`.
+        folder: where the report lies.
+
+    Returns:
+        Dictionary file name -> caption.
+    """
+    here = {result.model: (run, model, result) for run, model, result in reversed(evaluated)}
+    test_images = (
+        "Test images" if data.shown == "test" else f"{data.shown} test images".capitalize()
+    )
+    captions = {}
+    for name in dict.fromkeys(result.model for result in results):
+        transformed, film = f"transformed-{name}.png", f"epochs-{name}.gif"
+        if name in here:
+            drawn = _draw_model(*here[name], data, folder / transformed, folder / film)
+        else:
+            drawn = [path for path in (folder / transformed, folder / film) if path.exists()]
+        texts = {
+            transformed: f"{test_images} above what the transformer of {name} made of them, with "
+            "the class it then predicts",
+            film: f"What the transformer of {name} learned, epoch by epoch",
+        }
+        captions |= {path.name: texts[path.name] for path in drawn}
+    measured = "validation" if data.validation else "training"
+    if data.swept:
+        draw_curves(_first_seeds(results, "sweeps"), folder / "curves.png")
+        captions["curves.png"] = "Accuracy against rotation, scale and shift"
+    draw_confusion(_first_seeds(results, "predicted"), data, folder / "confusion.png")
+    captions["confusion.png"] = f"Confusion matrices on the {test_images.lower()}"
+    draw_learning(_first_seeds(results, "history"), measured, folder / "learning.png")
+    captions["learning.png"] = f"{measured.capitalize()} accuracy by epoch"
+    return captions
+
+
+def _first_seeds(results, noted):
+    """The first result of every model that has this noted; early reports did not note all."""
+    first = {}
+    for result in results:
+        if getattr(result, noted):
+            first.setdefault(result.model, result)
+    return list(first.values())
+
+
+def _draw_model(run, model, result, data, transformed, film):
+    """Draw what the model's transformer does, if it has one; the files drawn."""
+    drawn = []
+    if transformer_of(model) is not None:
+        draw_transformer(model, result, data, transformed)
+        drawn.append(transformed)
+    if any(run.monitor.glob("epoch-*.png")):
+        draw_film(run.monitor, film)
+        drawn.append(film)
+    return drawn
+
+
 def draw_film(folder, path):
     """A short GIF of a monitor's pictures, the first and the last among them."""
     drawn = list(_pictures.epochs(folder).values())

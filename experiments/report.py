@@ -8,8 +8,7 @@ import numpy as np
 from data_prep.files import atomic_path, write_json
 from experiments import environment
 from experiments.base import DEFAULT_SCHEDULE
-from experiments.evaluation import SWEEPS, training_environment
-from experiments.runs import read_json
+from experiments.evaluation import SWEEPS
 from experiments.significance import compare_with_plain
 from experiments.tables import markdown_table, percent
 
@@ -93,8 +92,9 @@ def _summarize_model(name, results, experiment):
                 "seed": result.seed,
                 "accuracy": result.accuracy,
                 "settings": asdict(result.settings),
-                "best_epoch": read_json(result.run.metrics, "best_epoch"),
-                "environment": training_environment(result.run),
+                "best_epoch": result.best_epoch,
+                "environment": result.environment,
+                "evaluated": result.evaluated,
             }
             for result in results
         ],
@@ -177,15 +177,15 @@ def _options(schedule, transform, runs):
     return " ".join(options)
 
 
-def _trainings(summary):
-    """Which models were trained at which commit and on which device, a line each."""
+def _origins(summary, done, environment):
+    """Which models were "trained" or "evaluated" at which commit and where, a line each."""
     models = {}
     for model in summary["models"]:
         for run in model["runs"]:
-            where = run["environment"]["commit"], run["environment"]["device"]
+            where = run[environment]["commit"], run[environment]["device"]
             models.setdefault(where, {})[model["model"]] = None
     return [
-        f"- {', '.join(names)}: trained at commit {commit} on {device}"
+        f"- {', '.join(names)}: {done} at commit {commit} on {device}"
         for (commit, device), names in models.items()
     ]
 
@@ -220,9 +220,9 @@ def _markdown(summary, pictures):
         f"    python evaluate.py {summary['experiment']}",
         "",
         f"- seeds: {', '.join(map(str, seeds))}{data_seed}",
-        *_trainings(summary),
-        f"- evaluated at commit {made['commit']} on {made['device']}, {made['time']}",
-        f"- {versions}",
+        *_origins(summary, "trained", "environment"),
+        *_origins(summary, "evaluated", "evaluated"),
+        f"- written {made['time']} with {versions}",
         "",
     ]
     return "\n".join(lines)

@@ -22,7 +22,7 @@ def compare_with_plain(experiment, results, data):
     Returns:
         List of plain dictionaries.
     """
-    runs = {(result.model, result.seed): result for result in results}
+    runs = {(result.model, result.seed): result for result in results if result.predicted}
     comparisons = []
     for name, settings in {result.model: result.settings for result in results}.items():
         plain = _plain(experiment, settings)

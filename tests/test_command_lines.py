@@ -255,7 +255,7 @@ def test_train_and_evaluate_end_to_end(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_family_stands_beside_the_classifier(tmp_path):
+def test_another_family_is_added_to_the_report_of_another_machine(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.tile(np.arange(10, dtype="uint8"), 100)
     images = (20 * labels[:, None, None] + rng.integers(0, 50, (1000, 28, 28))).astype("uint8")
@@ -269,8 +269,13 @@ def test_another_family_stands_beside_the_classifier(tmp_path):
     config = json.loads(config_file.read_text())
     config["environment"]["commit"] = "an earlier one"
     config_file.write_text(json.dumps(config))
-    code, _, err = run("evaluate.py", *shared, "--out", tmp_path / "out")
-    assert code == 0, err
+    trained, here = (tmp_path / name / "mnist-1000" / "cnn" for name in ("runs", "here"))
+    here.parent.mkdir(parents=True)
+    trained.rename(here)
+    for runs in ("runs", "here"):  # each sees the runs of one model alone
+        arguments = (*shared, "--runs-dir", tmp_path / runs, "--out", tmp_path / "out")
+        code, _, err = run("evaluate.py", *arguments, "--add")
+        assert code == 0, err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [model["model"] for model in report["models"]] == ["cnn", "stn-cnn-rotation"]
     assert [(test["model"], test["plain"]) for test in report["paired_tests"]] == [
@@ -282,4 +287,5 @@ def test_another_family_stands_beside_the_classifier(tmp_path):
     assert "- cnn: trained at commit an earlier one on " in text
     assert re.search(r"^- stn-cnn-rotation: trained at commit (?!an earlier)", text, re.MULTILINE)
     assert "Training accuracy by epoch" in text
+    assert "(transformed-stn-cnn-rotation.png)" in text
     assert re.search(r"^\| cnn +\| +[-+]\d+\.\d\d \|$", text, re.MULTILINE)

@@ -387,7 +387,7 @@ def test_the_first_seed_that_both_models_have_is_compared():
     labels = TINY_DATA.test["test"].labels
     plain, moved = replace(SETTINGS, model="tiny"), replace(SETTINGS, transform="tps")
     results = [
-        RunResult(Run(None), replace(settings, seed=seed), 0, predicted={"test": predicted})
+        RunResult(replace(settings, seed=seed), 0, {}, {}, 1, predicted={"test": predicted})
         for settings, seed, predicted in (
             (plain, 1, 1 - labels),
             (plain, 2, labels),

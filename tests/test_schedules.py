@@ -8,7 +8,7 @@ import pytest
 from test_experiments import SETTINGS, TINY, TINY_DATA, dry_run
 
 from data_prep.errors import UserError
-from experiments import EXPERIMENTS, report, training
+from experiments import EXPERIMENTS, records, report, training
 from experiments.evaluation import RunResult, find_runs
 from experiments.runs import run_of
 from experiments.significance import compare_with_plain
@@ -97,21 +97,20 @@ def test_runs_are_found_by_model_then_schedule(tmp_path):
         find_runs(tmp_path, replace(TINY, schedules={"best": TINY.schedules["best"]}))
 
 
-def result(folder, settings, share):
+def result(settings, share):
     """A measured run that answers the first `share` of 20 test images correctly."""
-    run = run_of(folder, settings)
-    run.start(settings, {"commit": "none", "device": "none"})
-    run.metrics.write_text('{"best_epoch": 1}')
+    environment = {"commit": "none", "device": "none"}
     labels = TINY_DATA.test["test"].labels
     right = np.arange(len(labels)) < share * len(labels)
     predicted = {"test": np.where(right, labels, 1 - labels)}
-    return RunResult(run, settings, 10, {"test": share}, predicted=predicted)
+    accuracy = {"test": share}
+    return RunResult(settings, 10, environment, environment, 1, accuracy, predicted=predicted)
 
 
 def test_schedules_stand_beside_each_other_in_one_table(tmp_path):
     plain = replace(SETTINGS, model="tiny")
     results = [
-        result(tmp_path, settings, share)
+        result(settings, share)
         for settings, share in ((plain, 0.5), (PUBLISHED, 0.7), (SETTINGS, 0.9))
     ]
     summary = report.summarize(TINY, results, TINY_DATA)
@@ -128,11 +127,32 @@ def test_schedules_stand_beside_each_other_in_one_table(tmp_path):
     assert "train.py tiny --schedule published --epochs 7 --batch-size 5 " in text
 
 
-def test_a_model_is_compared_with_the_classifier_of_its_schedule(tmp_path):
+def test_a_report_keeps_what_its_runs_achieved(tmp_path):
+    plain = result(replace(SETTINGS, model="tiny"), 0.5)
+    plain.history = [{"epoch": 0.0, "loss": 0.7}]
+    records.write([plain, result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
+    kept = records.others(TINY, TINY_DATA, tmp_path, [(None, SETTINGS)])
+    np.testing.assert_equal([vars(other) for other in kept], [vars(plain)])
+    assert records.others(TINY, TINY_DATA, tmp_path / "none", []) == []
+
+
+@pytest.mark.parametrize("damage", ["other data", "other experiment", "cut off"])
+def test_runs_that_do_not_belong_to_a_report_are_refused(damage, tmp_path):
+    data = replace(TINY_DATA, parameters={"seed": 7}) if damage == "other data" else TINY_DATA
+    settings = replace(SETTINGS, experiment="paper-r") if damage == "other experiment" else SETTINGS
+    records.write([result(settings, 0.9)], data, tmp_path)
+    if damage == "cut off":
+        path = tmp_path / records.FILE
+        path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=r"runs\.jsonl"):
+        records.others(TINY, TINY_DATA, tmp_path, [])
+
+
+def test_a_model_is_compared_with_the_classifier_of_its_schedule():
     plain = replace(SETTINGS, model="tiny")
-    results = [result(tmp_path, plain, 0.5), result(tmp_path, PUBLISHED, 0.75)]
+    results = [result(plain, 0.5), result(PUBLISHED, 0.75)]
     assert compare_with_plain(TINY, results, TINY_DATA) == []
-    results.append(result(tmp_path, replace(PUBLISHED, model="tiny"), 0.6))
+    results.append(result(replace(PUBLISHED, model="tiny"), 0.6))
     (compared,) = compare_with_plain(TINY, results, TINY_DATA)
     assert (compared["model"], compared["plain"]) == ("stn-tiny-published", "tiny-published")
     assert (compared["only_model_right"], compared["only_plain_right"]) == (3, 0)

@@ -1,0 +1,67 @@
+"""What the runs of a report achieved, a line of JSON each, kept beside it.
+
+With them a report can grow on a machine that has not the weights of its earlier runs.
+"""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+
+from data_prep.errors import UserError
+from data_prep.files import atomic_path, read_text
+from experiments.evaluation import RunResult, belongs
+from experiments.runs import Settings
+
+FILE = "runs.jsonl"
+
+
+def write(results, data, folder):
+    """Write what every run achieved, and on which data, into the report's folder."""
+    lines = [json.dumps({**_plain(result), "data": data.parameters}) for result in results]
+    with atomic_path(folder / FILE) as partial:
+        partial.write_text("\n".join([*lines, ""]))
+
+
+def others(experiment, data, folder, runs):
+    """What the runs that are in the folder's report and not among `runs` achieved.
+
+    Args:
+        experiment: `experiments.Experiment`.
+        data: `experiments.data.Data` of the evaluation.
+        folder: where the report lies; nothing may lie there yet.
+        runs: list of (`experiments.runs.Run`, `experiments.runs.Settings`).
+
+    Returns:
+        List of `experiments.evaluation.RunResult`.
+
+    Raises:
+        UserError: the file is damaged, or a run is of another experiment or other data.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return []
+    try:
+        records = [json.loads(line) for line in read_text(path).splitlines()]
+        measured = [record.pop("data") for record in records]
+        results = [_result(record) for record in records]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(f"expected runs as evaluate.py notes them in {path}") from None
+    for result, parameters in zip(results, measured, strict=True):
+        if not belongs(result.settings, experiment):
+            raise UserError(f"expected runs of {experiment.name} in {path}, got {result.settings}")
+        if parameters != data.parameters:
+            raise UserError(f"{path} has runs on other data than those of {experiment.name} here")
+    here = {(settings.name, settings.seed) for _, settings in runs}
+    return [result for result in results if (result.model, result.seed) not in here]
+
+
+def _plain(result):
+    predicted = {name: classes.tolist() for name, classes in result.predicted.items()}
+    return {**asdict(result), "predicted": predicted}
+
+
+def _result(record):
+    predicted = {name: np.array(classes) for name, classes in record["predicted"].items()}
+    settings = Settings(**record["settings"])
+    return RunResult(**{**record, "settings": settings, "predicted": predicted})
