@@ -38,11 +38,14 @@ def others(experiment, data, folder, runs):
     Raises:
         UserError: the file is damaged, or a run is of another experiment or other data.
     """
-    path = folder / FILE
-    if not path.exists():
+    path, summary = folder / FILE, folder / "report.json"
+    if not path.exists() and not summary.exists():
         return []
     try:
-        records = [json.loads(line) for line in read_text(path).splitlines()]
+        if path.exists():
+            records = [json.loads(line) for line in read_text(path).splitlines()]
+        else:
+            records = list(_records_of(json.loads(read_text(summary))))
         measured = [record.pop("data") for record in records]
         results = [_result(record) for record in records]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -59,6 +62,21 @@ def others(experiment, data, folder, runs):
 def _plain(result):
     predicted = {name: classes.tolist() for name, classes in result.predicted.items()}
     return {**asdict(result), "predicted": predicted}
+
+
+def _records_of(summary):
+    """The runs of a report from before they were noted, without histories and predictions."""
+    shared = ("parameters", "sweeps", "images_per_second", "training_seconds", "theta_deviation")
+    own = ("settings", "accuracy", "environment", "best_epoch")
+    for model in summary["models"]:
+        for run in model["runs"]:
+            yield {
+                **{name: model[name] for name in shared},
+                **{name: run[name] for name in own},
+                "evaluated": summary["environment"],
+                "predicted": {},
+                "data": summary["data"],
+            }
 
 
 def _result(record):

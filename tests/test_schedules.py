@@ -136,6 +136,16 @@ def test_a_report_keeps_what_its_runs_achieved(tmp_path):
     assert records.others(TINY, TINY_DATA, tmp_path / "none", []) == []
 
 
+def test_a_report_without_noted_runs_keeps_its_accuracies(tmp_path):
+    results = [result(replace(SETTINGS, seed=seed), share) for seed, share in ((0, 0.5), (1, 0.9))]
+    summary = report.summarize(TINY, results, TINY_DATA)
+    report.write(summary, {}, tmp_path)
+    kept = records.others(TINY, TINY_DATA, tmp_path, [])
+    again = report.summarize(TINY, kept, TINY_DATA)
+    assert again["models"][0]["accuracy"] == summary["models"][0]["accuracy"]
+    assert [result.settings.seed for result in kept] == [0, 1]
+
+
 @pytest.mark.parametrize("damage", ["other data", "other experiment", "cut off"])
 def test_runs_that_do_not_belong_to_a_report_are_refused(damage, tmp_path):
     data = replace(TINY_DATA, parameters={"seed": 7}) if damage == "other data" else TINY_DATA
