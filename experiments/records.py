@@ -18,7 +18,8 @@ FILE = "runs.jsonl"
 
 def write(results, data, folder):
     """Write what every run achieved, and on which data, into the report's folder."""
-    lines = [json.dumps({**_plain(result), "data": data.parameters}) for result in results]
+    records = ({**_plain(result), "data": data.parameters} for result in results)
+    lines = [json.dumps(record, separators=(",", ":")) for record in records]
     with atomic_path(folder / FILE) as partial:
         partial.write_text("\n".join([*lines, ""]))
 
@@ -38,25 +39,31 @@ def others(experiment, data, folder, runs):
     Raises:
         UserError: the file is damaged, or a run is of another experiment or other data.
     """
-    path, summary = folder / FILE, folder / "report.json"
-    if not path.exists() and not summary.exists():
-        return []
-    try:
-        if path.exists():
-            records = [json.loads(line) for line in read_text(path).splitlines()]
-        else:
-            records = list(_records_of(json.loads(read_text(summary))))
-        measured = [record.pop("data") for record in records]
-        results = [_result(record) for record in records]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"expected runs as evaluate.py notes them in {path}") from None
-    for result, parameters in zip(results, measured, strict=True):
-        if not belongs(result.settings, experiment):
-            raise UserError(f"expected runs of {experiment.name} in {path}, got {result.settings}")
-        if parameters != data.parameters:
-            raise UserError(f"{path} has runs on other data than those of {experiment.name} here")
     here = {(settings.name, settings.seed) for _, settings in runs}
-    return [result for result in results if (result.model, result.seed) not in here]
+    kept = []
+    for parameters, result in _read(folder):
+        if not belongs(result.settings, experiment):
+            raise UserError(f"expected runs of {experiment.name} in {folder / FILE}, got others")
+        if parameters != data.parameters:
+            raise UserError(f"expected runs on the data used here in {folder / FILE}, got others")
+        if (result.model, result.seed) not in here:
+            kept.append(result)
+    return kept
+
+
+def _read(folder):
+    """What the data of every run were made from, and its result."""
+    noted, report = folder / FILE, folder / "report.json"
+    try:
+        if noted.exists():
+            records = [json.loads(line) for line in read_text(noted).splitlines()]
+        elif report.exists():
+            records = list(_records_of(json.loads(read_text(report))))
+        else:
+            return []
+        return [(record.pop("data"), _result(record)) for record in records]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(f"expected the runs of a report of evaluate.py in {folder}") from None
 
 
 def _plain(result):

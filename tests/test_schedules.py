@@ -146,15 +146,22 @@ def test_a_report_without_noted_runs_keeps_its_accuracies(tmp_path):
     assert [result.settings.seed for result in kept] == [0, 1]
 
 
-@pytest.mark.parametrize("damage", ["other data", "other experiment", "cut off"])
-def test_runs_that_do_not_belong_to_a_report_are_refused(damage, tmp_path):
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("other data", "runs on the data used here"),
+        ("other experiment", "runs of tiny"),
+        ("cut off", "the runs of a report"),
+    ],
+)
+def test_runs_that_do_not_belong_to_a_report_are_refused(damage, message, tmp_path):
     data = replace(TINY_DATA, parameters={"seed": 7}) if damage == "other data" else TINY_DATA
     settings = replace(SETTINGS, experiment="paper-r") if damage == "other experiment" else SETTINGS
     records.write([result(settings, 0.9)], data, tmp_path)
     if damage == "cut off":
         path = tmp_path / records.FILE
         path.write_text(path.read_text()[:100])
-    with pytest.raises(UserError, match=r"runs\.jsonl"):
+    with pytest.raises(UserError, match=message):
         records.others(TINY, TINY_DATA, tmp_path, [])
 
 
