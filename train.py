@@ -14,6 +14,7 @@ from experiments.base import DEFAULT_SCHEDULE, has_transformer
 from experiments.command_line import data_arguments, experiment_parser, results_folder
 from experiments.data import DATA_SEED
 from experiments.distribution import Place
+from experiments.freed_memory import keep_freed_memory
 from experiments.overview import measured_cost
 from experiments.runs import Settings, next_step, run_of
 
@@ -224,6 +225,7 @@ def train_all(experiment, pending, data, monitor, place):
             )
         if step == "resume":
             run.check_data(data.parameters)
+    keep_freed_memory()
     quiet_import("stn_keras")
     from experiments.training import build_model, train
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import TOLERANCE
 from keras import ops
 
 from data_prep.paper import RECIPES
@@ -163,7 +164,7 @@ def test_each_channel_is_distorted_by_its_own_noise(rng):
     for channel in (0, 1):
         arrays = images[..., channel, None], uniform[channel::2], normal[channel::2]
         alone = ops.convert_to_numpy(warp(*map(ops.convert_to_tensor, arrays)))
-        np.testing.assert_allclose(both[..., channel, None], alone, atol=1e-6)
+        np.testing.assert_allclose(both[..., channel, None], alone, atol=TOLERANCE["float32"])
 
 
 @pytest.mark.parametrize("warp", WARPS.values(), ids=WARPS)

@@ -1,0 +1,31 @@
+"""What a training step frees is there for the next one."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PAGES_OF_NEW_ARRAYS = """
+import resource, sys
+import numpy as np
+from experiments.freed_memory import keep_freed_memory
+
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+np.ones(2**23)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**23)  # 64 MiB
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def pages(setting):
+    command = [sys.executable, "-c", PAGES_OF_NEW_ARRAYS, setting]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc of glibc alone is told to")
+def test_freed_memory_is_used_again():
+    assert pages("kept") < pages("given back") / 10
