@@ -1,4 +1,4 @@
-"""python -m benchmarks.freed_memory: training the paper's ST-CNN with the memory that a step frees
+"""python -m benchmarks.freed_memory: training the ST-CNN of paper-r with the memory that a step frees
 given back to the system, and kept for the next one as train.py does.
 """
 
@@ -6,35 +6,44 @@ import functools
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
+import numpy as np
+
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
 from data_prep.errors import run_command
 from data_prep.files import write_json
+from experiments.data import DATA_SEED, TrainingImages
 from experiments.freed_memory import keep_freed_memory
+from experiments.runs import Settings
 
-BATCH, STEPS, SEED = 64, 60, 0
-SHAPE = (28, 28, 1)  # of `paper-r`
+STEPS, SEED = 60, 0
 GIVEN_BACK, KEPT = "given back", "kept"
+SETTINGS = Settings("paper-r", "stn-cnn", SEED, 1, 64, "float32", DATA_SEED)
 
 
 @functools.cache
-def trained():
-    """The model of this process, and what it is trained on."""
-    import keras
-    import numpy as np
-
+def started():
+    """The model of this process as train.py trains it, and its batches of random digits."""
     from experiments import EXPERIMENTS
+    from experiments.batches import ShuffledBatches
+    from experiments.training import compile_model, make_reproducible
 
-    model = EXPERIMENTS["paper-r"].build_model("stn-cnn", SHAPE, 10)
-    model.compile(keras.optimizers.AdamW(), "sparse_categorical_crossentropy")
+    experiment = EXPERIMENTS[SETTINGS.experiment]
+    shape = (28, 28, 1)
     rng = np.random.default_rng(SEED)
-    return model, rng.random((BATCH * STEPS, *SHAPE), "float32"), rng.integers(0, 10, BATCH * STEPS)
+    images = rng.integers(0, 256, (STEPS * SETTINGS.batch_size, *shape), "uint8")
+    digits = TrainingImages(images, rng.integers(0, 10, len(images)))
+    make_reproducible(SETTINGS)
+    network = experiment.build_model(SETTINGS.model, shape, 10)
+    augment = experiment.schedules[SETTINGS.schedule].augment(shape)
+    model = compile_model(experiment, SETTINGS, network, STEPS)
+    return model, ShuffledBatches(digits, SETTINGS.batch_size, SEED, augment=augment)
 
 
 def epoch():
     """Train for an epoch."""
-    model, images, labels = trained()
-    model.fit(images, labels, batch_size=BATCH, verbose=0)
+    model, batches = started()
+    model.fit(batches, steps_per_epoch=STEPS, verbose=0)
 
 
 def main():
@@ -54,7 +63,7 @@ def main():
         side_by_side(functions, rounds=1)  # compiles
         seconds = side_by_side(functions, rounds)
     content = {
-        "batch": BATCH,
+        "batch": SETTINGS.batch_size,
         "rounds": rounds,
         "milliseconds_a_step": {
             name: round(1e3 * taken / STEPS, 1) for name, taken in medians(seconds).items()
