@@ -1,4 +1,4 @@
-"""python -m benchmarks.freed_memory: training the ST-CNN of paper-r with the memory that a step frees
+"""python -m benchmarks.freed_memory: training the paper's ST-CNN with the memory that a step frees
 given back to the system, and kept for the next one as train.py does.
 """
 
