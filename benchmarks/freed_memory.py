@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
-from benchmarks.timing import medians, side_by_side, times_faster
+from benchmarks.timing import compare_steps, side_by_side
 from data_prep.errors import run_command
 from data_prep.files import write_json
 from experiments.data import DATA_SEED, TrainingImages
@@ -62,21 +62,12 @@ def main():
         }
         side_by_side(functions, rounds=1)  # compiles
         seconds = side_by_side(functions, rounds)
-    content = {
-        "batch": SETTINGS.batch_size,
-        "rounds": rounds,
-        "milliseconds_a_step": {
-            name: round(1e3 * taken / STEPS, 1) for name, taken in medians(seconds).items()
-        },
-        "times_faster": round(times_faster(seconds, KEPT, GIVEN_BACK), 2),
-    }
-    for name, taken in content["milliseconds_a_step"].items():
-        print(f"{name:12} {taken:7.1f} ms a step")
-    print(f"times faster: {content['times_faster']}")
+    rows, faster = compare_steps(seconds, STEPS, KEPT, GIVEN_BACK)
+    content = {"batch": SETTINGS.batch_size, "rounds": rounds, "rows": rows}
     from experiments.environment import describe, device_slug
 
     path = out / f"freed-memory-{device_slug()}.json"
-    write_json(path, {**content, "environment": describe()})
+    write_json(path, {**content, "times_given_back": faster, "environment": describe()})
     print(path)
 
 

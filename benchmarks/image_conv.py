@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
-from benchmarks.timing import medians, side_by_side, times_faster
+from benchmarks.timing import compare_steps, side_by_side
 from data_prep.errors import run_command
 from data_prep.files import write_json
 from experiments.environment import describe, device_slug
@@ -50,19 +50,8 @@ def main():
     functions = {name: epoch(model, images, labels) for name, model in networks.items()}
     side_by_side(functions, rounds=1)  # compiles
     seconds = side_by_side(functions, rounds)
-    rows = [
-        {"name": name, "milliseconds_a_step": round(1e3 * taken / STEPS, 1)}
-        for name, taken in medians(seconds).items()
-    ]
-    content = {
-        "batch": BATCH,
-        "rounds": rounds,
-        "rows": rows,
-        "times_keras": round(times_faster(seconds, OURS, KERAS), 2),
-    }
-    for row in rows:
-        print(f"{row['name']:20} {row['milliseconds_a_step']:7.1f} ms a step")
-    print(f"times faster: {content['times_keras']}")
+    rows, faster = compare_steps(seconds, STEPS, OURS, KERAS)
+    content = {"batch": BATCH, "rounds": rounds, "rows": rows, "times_keras": faster}
     path = out / f"image-conv-{device_slug()}.json"
     write_json(path, {**content, "environment": describe()})
     print(path)

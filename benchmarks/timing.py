@@ -58,3 +58,26 @@ def times_faster(seconds, name, baseline):
     """How many times faster `name` is than `baseline`: the median of the ratios round by round."""
     pairs = zip(seconds[baseline], seconds[name], strict=True)
     return statistics.median(theirs / ours for theirs, ours in pairs)
+
+
+def compare_steps(seconds, steps, ours, baseline):
+    """Print what a training step of each takes.
+
+    Args:
+        seconds: name -> list of seconds, one a round, as `side_by_side` gives them.
+        steps: training steps of a round.
+        ours: the name whose speed is told,
+        baseline: against this one's.
+
+    Returns:
+        (rows for the results file, how many times faster `ours` is).
+    """
+    rows = [
+        {"name": name, "milliseconds_a_step": round(1e3 * taken / steps, 1)}
+        for name, taken in medians(seconds).items()
+    ]
+    faster = round(times_faster(seconds, ours, baseline), 2)
+    for row in rows:
+        print(f"{row['name']:20} {row['milliseconds_a_step']:7.1f} ms a step")
+    print(f"times faster: {faster}")
+    return rows, faster
