@@ -63,7 +63,7 @@ benchmark: install
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.image_conv
 	$(BIN)/python -m benchmarks.distortion
-	$(BIN)/python -m benchmarks.freed_memory
+	$(BIN)/python -m benchmarks.processor
 	$(BIN)/python -m benchmarks.scaling
 
 clean:

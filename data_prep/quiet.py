@@ -1,4 +1,6 @@
-"""Start Keras without the notices that TensorFlow's libraries print past every log level."""
+"""Start Keras with oneDNN, and without the notices that TensorFlow's libraries print past every
+log level.
+"""
 
 import contextlib
 import importlib
@@ -7,9 +9,16 @@ import os
 
 def quiet_import(name):
     """Import a module that starts Keras, dropping what its libraries write to stderr."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    set_environment()
     with without_stderr():
         return importlib.import_module(name)
+
+
+def set_environment():
+    """What TensorFlow reads when it is imported, as far as nobody has set it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Without AVX-512 TensorFlow leaves it off, though its convolutions are faster there too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager

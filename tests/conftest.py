@@ -3,7 +3,9 @@
 import gc
 import os
 
+# As the command lines do.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 # Compiling takes longer than what is compiled runs.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")

@@ -1,5 +1,9 @@
 """`ImageConv2D` is `keras.layers.Conv2D`, gradients included."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -10,10 +14,19 @@ from hypothesis import strategies as st
 from keras import ops
 
 from stn_keras import ImageConv2D, with_spatial_transformer
+from stn_keras.layers import image_conv
 from stn_keras.ops.backend import on_tensorflow_cpu
 
 if not on_tensorflow_cpu():
     pytest.skip("elsewhere it is Keras's layer", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def onednn():
+    """Blocks of pixels are right without oneDNN too, if slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_conv, "on_onednn", lambda: True)
+        yield
 
 
 def features_and_gradients(layer, images, kernel, upstream):
@@ -78,6 +91,21 @@ def test_so_they_are_with_strides_dilation_and_padding(arguments):
 )
 def test_blocks_are_for_plain_convolutions_of_few_channels(images_shape, arguments, block):
     assert ImageConv2D(4, 3, **arguments)._block(images_shape) == block
+
+
+def test_without_onednn_it_is_keras_own_layer(monkeypatch):
+    monkeypatch.setattr(image_conv, "on_onednn", lambda: False)
+    assert ImageConv2D(4, 3)._block((2, 9, 9, 1)) == 1
+
+
+@pytest.mark.parametrize(("setting", "on"), [("1", True), ("0", False)])
+def test_whether_tensorflow_computes_by_onednn_is_known(setting, on):
+    command = "from stn_keras.ops.backend import on_onednn; print(on_onednn())"
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(on)
 
 
 def test_a_transformer_before_it_learns_as_before_keras_own_layer(rng):

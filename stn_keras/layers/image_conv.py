@@ -5,10 +5,10 @@ import math
 import keras
 from keras import ops
 
-from stn_keras.ops.backend import on_tensorflow_cpu, with_gradient
+from stn_keras.ops.backend import on_onednn, with_gradient
 from stn_keras.ops.image_gradient import image_gradient
 
-# A CPU computes this many channels in the time of one.
+# oneDNN computes this many channels in the time of one.
 _VECTOR = 16
 
 
@@ -17,10 +17,10 @@ class ImageConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with a fast gradient to images of up to four channels.
 
     A network's first convolution needs no gradient to its images, but behind a transformer it
-    does. On a CPU that can be a large part of a training step, for it is computed as
-    if images had sixteen channels. Here, on TensorFlow, pixels side by side take the places of
-    channels. Elsewhere, with strides or for more channels this is `keras.layers.Conv2D`, whose
-    weights, features and gradients it has in any case.
+    does. oneDNN, by which TensorFlow computes on a CPU, computes it as if images had sixteen
+    channels, which can be a large part of a training step. Here pixels side by side take the
+    places of channels. Without oneDNN, with strides or for more channels this is
+    `keras.layers.Conv2D`, whose weights, features and gradients it has in any case.
 
     Convention: as `keras.layers.Conv2D`.
 
@@ -62,4 +62,4 @@ class ImageConv2D(keras.layers.Conv2D):
             and {*self.strides, *self.dilation_rate, self.groups} == {1}
             and None not in (height, width)
         )
-        return math.isqrt(_VECTOR // channels) if plain and on_tensorflow_cpu() else 1
+        return math.isqrt(_VECTOR // channels) if plain and on_onednn() else 1

@@ -197,6 +197,18 @@ def on_tensorflow_cpu():
     return not tf.config.list_physical_devices("GPU")
 
 
+def on_onednn():
+    """Whether TensorFlow computes by oneDNN: on a CPU with AVX-512, or where it was asked to."""
+    if not on_tensorflow_cpu():
+        return False
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+
+        return _pywrap_util_port.IsMklEnabled()
+    except (ImportError, AttributeError):
+        return False
+
+
 def with_gradient(outputs, inputs, gradient):
     """`outputs`, whose gradient goes to `inputs` too, by a function of it; on TensorFlow."""
     import tensorflow as tf

@@ -1,9 +1,10 @@
-"""python -m benchmarks.freed_memory: training the paper's ST-CNN with the memory that a step frees
-given back to the system, and kept for the next one as train.py does.
+"""python -m benchmarks.processor: training the paper's ST-CNN on a CPU with TensorFlow as it comes,
+with the memory kept that a step frees, and with oneDNN too, as train.py does.
 """
 
 import functools
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -17,7 +18,7 @@ from experiments.freed_memory import keep_freed_memory
 from experiments.runs import Settings
 
 STEPS, SEED = 60, 0
-GIVEN_BACK, KEPT = "given back", "kept"
+AS_IT_COMES, KEPT, WITH_ONEDNN = "as it comes", "freed memory kept", "and oneDNN"
 SETTINGS = Settings("paper-r", "stn-cnn", SEED, 1, 64, "float32", DATA_SEED)
 
 
@@ -46,30 +47,41 @@ def epoch():
     model.fit(batches, steps_per_epoch=STEPS, verbose=0)
 
 
+def start(keep, onednn):
+    """What a process sets before TensorFlow is imported."""
+    if keep:
+        keep_freed_memory()
+    if not onednn:
+        del os.environ["TF_ENABLE_ONEDNN_OPTS"]
+
+
 def main():
     """Measure, print, write the results."""
-    rounds, out = rounds_and_folder("freed_memory", __doc__, rounds=10)
-    # malloc's settings hold for a process, so each contestant has one.
-    fresh = {"max_workers": 1, "mp_context": multiprocessing.get_context("spawn")}
+    rounds, out = rounds_and_folder("processor", __doc__, rounds=10)
+    # These settings hold for a process, so each contestant has one.
+    process = functools.partial(
+        ProcessPoolExecutor, 1, multiprocessing.get_context("spawn"), initializer=start
+    )
     with (
-        ProcessPoolExecutor(**fresh) as given_back,
-        ProcessPoolExecutor(**fresh, initializer=keep_freed_memory) as kept,
+        process(initargs=(False, False)) as as_it_comes,
+        process(initargs=(True, False)) as kept,
+        process(initargs=(True, True)) as with_onednn,
     ):
-        processes = {GIVEN_BACK: given_back, KEPT: kept}
+        processes = {AS_IT_COMES: as_it_comes, KEPT: kept, WITH_ONEDNN: with_onednn}
         functions = {
             name: lambda process=process: process.submit(epoch).result()
             for name, process in processes.items()
         }
         side_by_side(functions, rounds=1)  # compiles
         seconds = side_by_side(functions, rounds)
-    rows, faster = compare_steps(seconds, STEPS, KEPT, GIVEN_BACK)
+    rows, faster = compare_steps(seconds, STEPS, WITH_ONEDNN, AS_IT_COMES)
     content = {"batch": SETTINGS.batch_size, "rounds": rounds, "rows": rows}
     from experiments.environment import describe, device_slug
 
-    path = out / f"freed-memory-{device_slug()}.json"
-    write_json(path, {**content, "times_given_back": faster, "environment": describe()})
+    path = out / f"processor-{device_slug()}.json"
+    write_json(path, {**content, "times_as_it_comes": faster, "environment": describe()})
     print(path)
 
 
 if __name__ == "__main__":
-    run_command(main, "python -m benchmarks.freed_memory")
+    run_command(main, "python -m benchmarks.processor")
