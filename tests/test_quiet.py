@@ -1,0 +1,24 @@
+"""How the command lines start Keras."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from data_prep.quiet import set_environment
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_tensorflow_computes_by_onednn_unless_somebody_has_set_it(monkeypatch, before, after):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", before or "")
+    if before is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    set_environment()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after
+
+
+def test_importing_keras_prints_nothing():
+    command = "from data_prep.quiet import quiet_import; quiet_import('stn_keras')"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    assert done.stdout + done.stderr == b""
