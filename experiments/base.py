@@ -51,6 +51,8 @@ class Schedule:
             goes through, such as `JitterRanges`; None: images stay as they are.
         localization_rates: model -> factor of the learning rate of its localization network; see
             `stn_keras.optimizers.with_localization_rate`.
+        curriculum: part of the epochs in which the experiment's distortion grows from none to its
+            whole range.
     """
 
     epochs: int
@@ -61,6 +63,7 @@ class Schedule:
     optimizer_arguments: dict = field(default_factory=dict)
     augment: Callable | None = None
     localization_rates: dict[str, float] = field(default_factory=dict)
+    curriculum: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from data_prep.files import atomic_path
 from experiments.data import as_input
 from experiments.distribution import alone
 from experiments.evaluation import predict_theta, transformer_of
+from experiments.random_warp import RandomWarp
 from experiments.saved import not_finite, seal
 from stn_keras.callbacks import TransformerMonitor
 
@@ -31,6 +32,23 @@ class EpochSeconds(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds"] = round(time.perf_counter() - self.started, 2)
+
+
+class GrowDistortion(keras.callbacks.Callback):
+    """Lets a model's layers that distort its training images do so more in every epoch.
+
+    Args:
+        epochs: from this epoch on they draw from their whole ranges.
+    """
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for layer in self.model.layers:
+            if isinstance(layer, RandomWarp):
+                layer.strength.assign(min(1, epoch / self.epochs))
 
 
 class StopDiverged(keras.callbacks.Callback):

@@ -13,6 +13,9 @@ from stn_keras.ops.backend import fused
 class RandomWarp(keras.layers.Layer):
     """Distorts images, but for those that are on the canvas already while nothing is trained.
 
+    Its variable `strength` is how much of the warp's ranges is drawn from, about their middles: 1
+    at first, and 0 for images that all lie alike.
+
     Args:
         warp: `data_prep.warps.Warp`.
         seed: integer, of the noise.
@@ -34,6 +37,9 @@ class RandomWarp(keras.layers.Layer):
         self.warp = warp
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self.strength = self.add_weight(
+            shape=(), initializer="ones", trainable=False, name="strength"
+        )
 
     def call(self, images, training=False):
         # On JAX and torch Keras builds the metrics with a training batch, as if not training.
@@ -43,13 +49,11 @@ class RandomWarp(keras.layers.Layer):
         return fused(self.warp, images, *self.noise(ops.shape(images)[0] * images.shape[-1]))
 
     def noise(self, count):
-        """Uniform and normal noise for that many digits."""
-        uniform = (count, self.warp.uniforms)
-        normal = (count, self.warp.normals)
-        return (
-            keras.random.uniform(uniform, seed=self.seed_generator),
-            keras.random.normal(normal, seed=self.seed_generator),
-        )
+        """Uniform and normal noise for that many digits, as far as the layer's strength goes."""
+        uniform = keras.random.uniform((count, self.warp.uniforms), seed=self.seed_generator)
+        normal = keras.random.normal((count, self.warp.normals), seed=self.seed_generator)
+        strength = ops.convert_to_tensor(self.strength)
+        return strength * uniform + (1 - strength) * 0.5, strength * normal
 
     def compute_output_shape(self, images_shape):
         return (images_shape[0], self.warp.canvas, self.warp.canvas, images_shape[-1])

@@ -13,6 +13,7 @@ from experiments.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.callbacks import (
     VALIDATION_LOSS,
     EpochSeconds,
+    GrowDistortion,
     SaveBestAndLast,
     StopDiverged,
     WriteHistory,
@@ -78,6 +79,8 @@ def _fit(experiment, run, settings, data, monitor, place):
         f"epochs {first_epoch + 1} to {settings.epochs}"
     )
     callbacks = [EpochSeconds(), StopDiverged(run, network, data)]
+    if schedule.curriculum:
+        callbacks.append(GrowDistortion(schedule.curriculum * settings.epochs))
     if place.is_first:
         callbacks += [
             *(monitors(run, network, data) if monitor else ()),

@@ -127,8 +127,8 @@ def build_linear(name, input_shape, num_classes, transform=None):
     )
 
 
-@pytest.fixture
-def distorted_tiny():
+@pytest.fixture(params=[0.0, 1.0], ids=["whole", "growing"])
+def distorted_tiny(request):
     """The tiny experiment on images drawn afresh, measured on larger ones."""
     warp = Placement(9, rotation=30, scale=(0.8, 1.2))
     images, labels = tiny_images(20, 1)
@@ -138,7 +138,7 @@ def distorted_tiny():
         "experiment": replace(
             TINY,
             build_model=build_linear,
-            schedules={"best": Schedule(3, 10, "SGD", 0.1, "thirds")},
+            schedules={"best": Schedule(3, 10, "SGD", 0.1, "thirds", curriculum=request.param)},
             distort=lambda seed: RandomWarp(warp, seed),
         ),
     }

@@ -8,6 +8,7 @@ from keras import ops
 
 from data_prep.paper import RECIPES
 from data_prep.warps import Cluttered, Elastic, Perspective, Placement
+from experiments.callbacks import GrowDistortion
 from experiments.random_warp import RandomWarp
 from stn_keras.transforms import ThinPlateSpline
 
@@ -195,6 +196,35 @@ def test_a_network_trains_on_drawn_images_and_is_measured_on_fixed_ones(rng):
     assert np.isfinite(history.history["loss"]).all()
     expected = np.square(network.predict(large, verbose=0)).mean()
     np.testing.assert_allclose(history.history["val_loss"][-1], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("warp", WARPS.values(), ids=WARPS)
+def test_without_strength_every_draw_is_the_middle_of_the_ranges(rng, warp):
+    images = np.repeat(rng.random((1, 28, 28, 1), "float32"), 4, axis=0)
+    layer = RandomWarp(warp, 0)
+    layer.strength.assign(0)
+    drawn = layer(images, training=True)
+    middle = np.full((4, warp.uniforms), 0.5, "float32"), np.zeros((4, warp.normals), "float32")
+    expected = warp(*map(ops.convert_to_tensor, (images, *middle)))
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (drawn, expected)), atol=1e-5)
+
+
+def test_a_distortion_grows_epoch_by_epoch_within_the_training_graph(rng):
+    warp, images = WARPS["paper-r"], rng.random((16, 28, 28, 1), "float32")
+    inputs = keras.Input((28, 28, 1))
+    layer = RandomWarp(warp, 0)
+    same = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Model(inputs, same(layer(inputs)))
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    history = model.fit(
+        images, images, epochs=4, callbacks=[GrowDistortion(2)], shuffle=False, verbose=0
+    )
+    # Not turned at all, by at most 45 degrees, by at most 90 as from then on.
+    upright, half, whole, _ = history.history["loss"]
+    assert upright < 1e-8
+    assert half > 0.01
+    assert float(layer.strength) == 1
+    assert whole > 0.01
 
 
 @pytest.mark.parametrize("warp", WARPS.values(), ids=WARPS)
