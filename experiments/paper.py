@@ -20,9 +20,12 @@ class Column:
             all have about as many parameters.
         window: height and width of what a transformer hands to its classifier.
         pooled: by how much the transformer's output is averaged down to the window.
+        centres: (x, y) where each transformer looks at first, in halves of the image.
+        extent: the part of the image's height and width that it reads there.
         errors: network -> the paper's error in percent.
         bend: see `JitterRanges`; that of our schedule.
         curriculum: see `Schedule`; that of our schedule.
+        start: see `RandomWarp`; where the curriculum starts.
     """
 
     recipe: str
@@ -30,8 +33,11 @@ class Column:
     window: int
     errors: dict[str, float]
     pooled: int = 1
+    centres: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    extent: float = 1.0
     bend: float = 0.07
     curriculum: float = 0.0
+    start: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def digits(self):
@@ -65,7 +71,7 @@ class Column:
         """The layer that draws training images."""
         from experiments.random_warp import RandomWarp
 
-        return RandomWarp(RECIPES[self.recipe].warp, seed)
+        return RandomWarp(RECIPES[self.recipe].warp, seed, self.start)
 
     def build_model(self, name, input_shape, num_classes, transform=None):
         """The fully connected or the convolutional network, by itself or behind transformers."""
@@ -104,16 +110,18 @@ class Column:
         return keras.Model(images, keras.layers.Concatenate()(features), name="localization")
 
     def _transformers(self, transform):
-        """The transform, for each digit one, all starting at the identity."""
-        if self.digits == 1:
-            return {"transform": transform}
+        """The transform, for each digit one, and where it reads at first."""
         from stn_keras import ParallelSpatialTransformer, transforms
 
+        extent = (self.extent, self.extent)
+        windows = [transforms.get(transform).window(centre, extent) for centre in self.centres]
+        if self.digits == 1:
+            return {"transform": transform, "initial_theta": windows[0]}
         return {
             "transform": transform,
             "transformer": ParallelSpatialTransformer,
             "count": self.digits,
-            "initial_theta": [transforms.get(transform).identity] * self.digits,
+            "initial_theta": windows,
         }
 
 
@@ -144,8 +152,12 @@ COLUMNS = (
         errors(47.7, 14.7, (9.0, 5.9, 5.8)),
         pooled=2,
         bend=0.0,  # pairs of digits are new in every epoch
-        # Sums are learned in an epoch from upright digits in the middle, and slowly from others.
+        # Digits that start at the left and at the right are followed by a transformer each, which
+        # never part where they start together.
         curriculum=0.5,
+        start=((0.5, 0.5, 0.0, 0.5), (0.5, 0.5, 1.0, 0.5)),
+        centres=((-1 / 3, 0.0), (1 / 3, 0.0)),
+        extent=2 / 3,
     ),
 )
 

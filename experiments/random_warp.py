@@ -13,12 +13,14 @@ from stn_keras.ops.backend import fused
 class RandomWarp(keras.layers.Layer):
     """Distorts images, but for those that are on the canvas already while nothing is trained.
 
-    Its variable `strength` is how much of the warp's ranges is drawn from, about their middles: 1
-    at first, and 0 for images that all lie alike.
+    Its variable `strength` is how much of the warp's ranges is drawn from: 1 at first, and 0 for
+    images that all lie alike.
 
     Args:
         warp: `data_prep.warps.Warp`.
         seed: integer, of the noise.
+        start: (C, warp.uniforms), the uniform noise of each channel at a strength of 0; None: the
+            middle, 0.5.
         **kwargs: as of `keras.layers.Layer`.
 
     Input shape: (N, H, H, C).
@@ -32,10 +34,11 @@ class RandomWarp(keras.layers.Layer):
         (2, 42, 42, 1)
     """
 
-    def __init__(self, warp, seed, **kwargs):
+    def __init__(self, warp, seed, start=None, **kwargs):
         super().__init__(**{"dtype": "float32", "name": "random_warp"} | kwargs)
         self.warp = warp
         self.seed = seed
+        self.start = start
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.strength = self.add_weight(
             shape=(), initializer="ones", trainable=False, name="strength"
@@ -46,21 +49,25 @@ class RandomWarp(keras.layers.Layer):
         on_canvas = images.shape[1] in (None, self.warp.canvas)
         if on_canvas and not training:
             return ops.reshape(images, (-1, *self.compute_output_shape(images.shape)[1:]))
-        return fused(self.warp, images, *self.noise(ops.shape(images)[0] * images.shape[-1]))
+        return fused(self.warp, images, *self.noise(ops.shape(images)[0], images.shape[-1]))
 
-    def noise(self, count):
-        """Uniform and normal noise for that many digits, as far as the layer's strength goes."""
-        uniform = keras.random.uniform((count, self.warp.uniforms), seed=self.seed_generator)
-        normal = keras.random.normal((count, self.warp.normals), seed=self.seed_generator)
-        strength = ops.convert_to_tensor(self.strength)
-        return strength * uniform + (1 - strength) * 0.5, strength * normal
+    def noise(self, count, channels=1):
+        """Uniform and normal noise (count * channels, ...), as far as the strength goes."""
+        uniform = (count * channels, self.warp.uniforms)
+        normal = (count * channels, self.warp.normals)
+        uniform = keras.random.uniform(uniform, seed=self.seed_generator)
+        normal = keras.random.normal(normal, seed=self.seed_generator)
+        strength, start = ops.convert_to_tensor(self.strength), 0.5
+        if self.start is not None:
+            start = ops.tile(ops.convert_to_tensor(self.start, "float32"), (count, 1))
+        return strength * uniform + (1 - strength) * start, strength * normal
 
     def compute_output_shape(self, images_shape):
         return (images_shape[0], self.warp.canvas, self.warp.canvas, images_shape[-1])
 
     def get_config(self):
         warp = {"class": type(self.warp).__name__, **dataclasses.asdict(self.warp)}
-        return super().get_config() | {"warp": warp, "seed": self.seed}
+        return super().get_config() | {"warp": warp, "seed": self.seed, "start": self.start}
 
     @classmethod
     def from_config(cls, config):

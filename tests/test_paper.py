@@ -92,12 +92,28 @@ def test_networks_of_a_column_have_about_as_many_parameters(name):
 
 
 @pytest.mark.parametrize("family", ["homography", "tps"])
-def test_both_transformers_of_an_addition_start_at_the_identity(rng, family):
-    model = EXPERIMENTS["paper-addition"].build_model("stn-fcn", (42, 42, 2), 19, family)
-    images = rng.random((2, 42, 42, 2), "float32")
-    halved = images.reshape(2, 21, 2, 21, 2, 2).mean((2, 4))
-    read = model.get_layer("spatial_transformer")(images)
-    np.testing.assert_allclose(read, np.tile(halved, 2), atol=1e-5)
+def test_a_transformer_starts_with_the_whole_image(rng, family):
+    model = EXPERIMENTS["paper-rts"].build_model("stn-cnn", (42, 42, 1), 10, family)
+    images = rng.random((2, 42, 42, 1), "float32")
+    halved = images.reshape(2, 21, 2, 21, 2, 1).mean((2, 4))
+    np.testing.assert_allclose(model.get_layer("spatial_transformer")(images), halved, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", [None, "homography", "tps"])
+def test_the_transformers_of_an_addition_start_where_its_curriculum_puts_the_digits(family):
+    """Upright, a digit's 28 pixels a little smaller, one at the left edge and one at the right."""
+    experiment = EXPERIMENTS["paper-addition"]
+    model = experiment.build_model("stn-fcn", (42, 42, 2), 19, family)
+    draw = experiment.distort(0)
+    draw.strength.assign(0)
+    drawn = draw(np.ones((3, 28, 28, 2), "float32"), training=True)
+    read = np.array(model.get_layer("spatial_transformer")(drawn))
+    assert read.shape == (3, 21, 21, 4)
+    rows = read[0].mean(0)  # (21, 4): left transformer's two channels, then the right one's
+    np.testing.assert_allclose(rows[:19, 0], rows[-19:, 3][::-1], atol=1e-5)
+    assert rows[:19, 0].min() > 0.8
+    assert rows[:9, 1].max() < 0.1
+    assert rows[-9:, 2].max() < 0.1
 
 
 def test_published_figures_are_accuracies():

@@ -199,6 +199,39 @@ def test_dense_flow_adds_pixels(rng):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_the_whole_image_is_the_identity(name):
+    transform = every_family((2, 3))[name]
+    np.testing.assert_array_equal(transform.window(), transform.identity)
+
+
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - {"rotation", "dense_flow"}))
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_a_window_reads_a_part_of_the_image(name, align_corners):
+    transform, size = transforms.get(name, align_corners), (6, 8)
+    window = transform.window(centre=(0.25, -0.5), extent=(0.5, 0.5))
+    assert window.dtype == "float32"
+    scale = 1 if name == "translation" else 0.5
+    affine = transforms.Affine(align_corners)
+    expected = affine.source_coordinates([[scale, 0, 0.25, 0, scale, -0.5]], size, size)
+    read = transform.source_coordinates(window[None], size, size)
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (read, expected)), atol=1e-5)
+
+
+def test_a_window_has_the_larger_extent_or_one_of_its_own_for_each_axis():
+    assert transforms.Attention().window(extent=(0.25, 0.5)).tolist() == [0.5, 0, 0]
+    for name in ("affine", "homography", "tps"):
+        transform = transforms.get(name)
+        read = transform.source_coordinates(
+            transform.window(extent=(0.25, 0.5))[None], (8, 8), (8, 8)
+        )
+        corner = ops.convert_to_numpy(read)[0, 0, 0]
+        np.testing.assert_allclose(corner, (4 - 0.875, 4 - 1.75) - np.float32(0.5), atol=1e-5)
+    for name in ("rotation", "dense_flow"):
+        with pytest.raises(ValueError, match="can shift"):
+            every_family((2, 2))[name].window(centre=(0.5, 0))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_parameters_have_names_and_configs_round_trip(name):
     transform = every_family((2, 3), align_corners=True)[name]
     assert len(transform.parameter_names) == transform.num_parameters == len(transform.identity)

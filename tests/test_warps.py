@@ -209,6 +209,18 @@ def test_without_strength_every_draw_is_the_middle_of_the_ranges(rng, warp):
     np.testing.assert_allclose(*map(ops.convert_to_numpy, (drawn, expected)), atol=1e-5)
 
 
+def test_each_channel_starts_at_a_place_of_its_own(rng):
+    images = rng.random((3, 28, 28, 2), "float32")
+    start = [[0.5, 0.5, 0.0, 0.5], [0.5, 0.5, 1.0, 0.5]]
+    layer = RandomWarp(Placement(42, rotation=90), 0, start)
+    layer = RandomWarp.from_config(layer.get_config())
+    layer.strength.assign(0)
+    drawn = ops.convert_to_numpy(layer(images, training=True))
+    np.testing.assert_allclose(drawn[:, 7:35, :28, 0], images[..., 0], atol=1e-5)
+    np.testing.assert_allclose(drawn[:, 7:35, 14:, 1], images[..., 1], atol=1e-5)
+    assert not drawn[:, :, 28:, 0].any()
+
+
 def test_a_distortion_grows_epoch_by_epoch_within_the_training_graph(rng):
     warp, images = WARPS["paper-r"], rng.random((16, 28, 28, 1), "float32")
     inputs = keras.Input((28, 28, 1))

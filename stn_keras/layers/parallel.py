@@ -118,41 +118,9 @@ def windows(transform, count):
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     width, height = 1 / columns, 1 / rows
-    return np.stack(
-        [
-            _window(
-                transform,
-                {"x": (2 * column + 1) * width - 1, "y": (2 * row + 1) * height - 1},
-                {"x": width, "y": height},
-            )
-            for row in range(rows)
-            for column in range(columns)
-        ][:count]
-    )
-
-
-def _window(transform, centre, extent):
-    """The identity with its shifts at a window's centre and its scales at the window's extent."""
-    values = {
-        "tx": centre["x"],
-        "ty": centre["y"],
-        "h13": centre["x"],
-        "h23": centre["y"],
-        "a": extent["x"],
-        "d": extent["y"],
-        "h11": extent["x"],
-        "h22": extent["y"],
-        "sx": extent["x"],
-        "sy": extent["y"],
-        "s": max(extent.values()),
-    }
-    names = transform.parameter_names
-    if not {"tx", "h13"} & set(names):
-        raise ValueError(
-            "Expected `initial_theta` for a transform without a shift. "
-            f"Received: transform={transform!r}, initial_theta=None"
-        )
-    return np.array(
-        [values.get(name, start) for name, start in zip(names, transform.identity, strict=True)],
-        "float32",
-    )
+    centres = [
+        ((2 * column + 1) * width - 1, (2 * row + 1) * height - 1)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    return np.stack([transform.window(centre, (width, height)) for centre in centres[:count]])

@@ -55,6 +55,40 @@ class Transform(abc.ABC):
         """The theta, (num_parameters,) float32, that leaves an image as it is."""
         return np.array(list(self.parameters.values()), "float32")
 
+    def window(self, centre=(0.0, 0.0), extent=(1.0, 1.0)) -> np.ndarray:
+        """The theta that reads an upright window of the image.
+
+        Convention: normalized coordinates of the input, x before y. A family with one scale for
+        both axes keeps the larger extent; one without a scale keeps the image's.
+
+        Args:
+            centre: (x, y) of the window's centre.
+            extent: (width, height) of the window, as parts of the image's.
+
+        Returns:
+            (num_parameters,) float32.
+
+        Raises:
+            ValueError: the window is not in the middle and the family has no shift.
+
+        Example:
+            >>> from stn_keras.transforms import Attention
+            >>> Attention().window(centre=(0.5, 0), extent=(0.5, 0.25)).tolist()
+            [0.5, 0.5, 0.0]
+        """
+        (x, y), (width, height) = centre, extent
+        values = {
+            **{"tx": x, "h13": x, "ty": y, "h23": y, "s": max(extent)},
+            **{"a": width, "h11": width, "sx": width, "d": height, "h22": height, "sy": height},
+        }
+        if any(centre) and not {"tx", "h13"} & set(self.parameters):
+            raise ValueError(
+                "Expected a transform that can shift, or else `initial_theta`. "
+                f"Received: transform={self!r}"
+            )
+        theta = [values.get(name, start) for name, start in self.parameters.items()]
+        return np.array(theta, "float32")
+
     @abc.abstractmethod
     def source_xy(self, theta, output_size, input_size):
         """`source_coordinates` as x and y by themselves, two tensors (N, H', W')."""

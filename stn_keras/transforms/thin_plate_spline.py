@@ -58,6 +58,11 @@ class ThinPlateSpline(Transform):
         """(rows, columns, 2)."""
         return (*self.grid, 2)
 
+    def window(self, centre=(0.0, 0.0), extent=(1.0, 1.0)):
+        """As `Transform.window`, by the spline that bends nothing."""
+        moves = control_points(self.grid) * (np.array(extent) - 1) + centre
+        return moves.ravel().astype("float32")
+
     def source_xy(self, theta, output_size, input_size):
         theta = self._standardize_theta(theta)
         dtype = keras.backend.standardize_dtype(theta.dtype)
