@@ -10,8 +10,8 @@ from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import Data, LabelledImages, TrainingImages
 
 SOURCE = "cluttered-mnist-40x40"
-# The transformer's output, and where it reads at first: the image's middle at its own resolution.
-WINDOW, START = 28, (28 / 40, 0, 0, 0, 28 / 40, 0)
+# The transformer's output; it starts with the image's middle at its own resolution.
+WINDOW = 28
 JITTER = JitterRanges(rotation=15, scale=0.15, shift=0.2)
 SCRAPS, SCRAP_SIZE = 6, 6
 
@@ -51,17 +51,19 @@ def build_model(name, input_shape, num_classes, transform=None):
     """A CNN on the whole image; the same layers, or the post's dense network, on the window that a
     transformer cuts out of it.
     """
-    from stn_keras import models
+    from stn_keras import models, transforms
 
     classifier = {"dense": models.dense_net, "cnn": cnn}[name.removeprefix("stn-")]
     if not name.startswith("stn-"):
         return classifier(input_shape, num_classes)
+    family = transforms.get(transform or "affine")
+    height, width, channels = input_shape
     return models.with_spatial_transformer(
-        classifier((WINDOW, WINDOW, input_shape[-1]), num_classes),
+        classifier((WINDOW, WINDOW, channels), num_classes),
         input_shape,
         localization=localization(input_shape),
-        transform=transform or "affine",
-        initial_theta=None if transform else START,
+        transform=family,
+        initial_theta=family.window(extent=(WINDOW / width, WINDOW / height)),
     )
 
 
