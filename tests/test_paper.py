@@ -143,8 +143,7 @@ def build_linear(name, input_shape, num_classes, transform=None):
     )
 
 
-@pytest.fixture(params=[0.0, 1.0], ids=["whole", "growing"])
-def distorted_tiny(request):
+def distorted_tiny(curriculum):
     """The tiny experiment on images drawn afresh, measured on larger ones."""
     warp = Placement(9, rotation=30, scale=(0.8, 1.2))
     images, labels = tiny_images(20, 1)
@@ -154,18 +153,28 @@ def distorted_tiny(request):
         "experiment": replace(
             TINY,
             build_model=build_linear,
-            schedules={"best": Schedule(3, 10, "SGD", 0.1, "thirds", curriculum=request.param)},
+            schedules={"best": Schedule(3, 10, "SGD", 0.1, "thirds", curriculum=curriculum)},
             distort=lambda seed: RandomWarp(warp, seed),
         ),
     }
 
 
+def test_a_curriculum_begins_with_other_images(tmp_path, quiet_training):
+    whole, growing = (
+        trained(tmp_path / str(part), **distorted_tiny(part))[0].read_history()
+        for part in (0.0, 1.0)
+    )
+    assert whole[0]["loss"] != growing[0]["loss"]
+
+
+@pytest.mark.parametrize("curriculum", [0.0, 1.0])
 def test_a_run_on_drawn_images_resumes_exactly_and_keeps_the_network_alone(
-    tmp_path, quiet_training, distorted_tiny
+    tmp_path, quiet_training, curriculum
 ):
-    unbroken, metrics = trained(tmp_path / "unbroken", **distorted_tiny)
-    stopped(tmp_path / "broken", **distorted_tiny)
-    resumed, again = trained(tmp_path / "broken", **distorted_tiny)
+    tiny = distorted_tiny(curriculum)
+    unbroken, metrics = trained(tmp_path / "unbroken", **tiny)
+    stopped(tmp_path / "broken", **tiny)
+    resumed, again = trained(tmp_path / "broken", **tiny)
     for column in ("loss", "val_loss"):
         one, other = ([row[column] for row in r.read_history()] for r in (unbroken, resumed))
         assert one == other
