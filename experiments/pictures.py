@@ -87,38 +87,35 @@ def draw_film(folder, path):
 
 
 def draw_transformer(model, result, data, path):
-    """Test images above what the transformer made of them, with the predicted class."""
+    """Test images above what each transform made of them, with the predicted class."""
     part = data.test[data.shown]
     chosen = part.examples(PER_GROUP, AT_MOST)
     inputs = as_input(part.images[chosen])
-    layer = transformer_of(model)
-    outputs = keras.Model(model.inputs, layer.output).predict(inputs, verbose=0)
+    outputs = keras.Model(model.inputs, transformer_of(model).output).predict(inputs, verbose=0)
+    rows = [inputs, *np.split(outputs, outputs.shape[-1] // inputs.shape[-1], axis=-1)]
     figure, axes = plt.subplots(
-        2, len(chosen), figsize=(0.85 * len(chosen), 2.3), layout="constrained", squeeze=False
+        len(rows),
+        len(chosen),
+        figsize=(0.85 * len(chosen), 0.4 + 1.02 * len(rows)),
+        layout="constrained",
+        squeeze=False,
     )
     for column, number in enumerate(chosen):
-        for axis, images in zip(axes[:, column], (inputs, outputs), strict=True):
-            axis.imshow(_beside(images[column]), cmap="gray", vmin=0, vmax=1)
+        for axis, images in zip(axes[:, column], rows, strict=True):
+            axis.imshow(_pictures.colours(images[column], (0, 1)))
             axis.set(xticks=[], yticks=[])
         label = data.class_name(part.labels[number])
         predicted = data.class_name(result.predicted[data.shown][number])
         group = next((name for name, mask in part.groups.items() if mask[number]), "")
         axes[0, column].set_title(group, fontsize=8)
-        axes[1, column].set_xlabel(
+        axes[-1, column].set_xlabel(
             predicted if predicted == label else f"{predicted},\nis {label}",
             color="black" if predicted == label else "tab:red",
             fontsize=9,
         )
-    axes[0, 0].set_ylabel("input", fontsize=9)
-    axes[1, 0].set_ylabel("transformed", fontsize=9)
+    for axis, name in zip(axes[:, 0], _pictures.row_names(len(rows) - 1), strict=True):
+        axis.set_ylabel(name, fontsize=9)
     _save(figure, path)
-
-
-def _beside(image):
-    """(H, W, C) as one picture: 1 or 3 channels as they are, others beside each other."""
-    if image.shape[-1] in (1, 3):
-        return image
-    return np.hstack(np.moveaxis(image, -1, 0))
 
 
 def draw_confusion(results, data, path):

@@ -58,7 +58,7 @@ def draw(path, title, look, value_range, labels=None):
     page = Figure(figsize=(_LEFT + shown * (cell + _GAP), tops[-1] + heights[-1] + _GAP))
     axes = _inches(page)
     axes.text(_GAP, _TOP / 2, title, fontsize=11, va="center")
-    for name, top, high in zip(_row_names(count), tops, heights, strict=True):
+    for name, top, high in zip(row_names(count), tops, heights, strict=True):
         axes.text(_LEFT - 2 * _GAP, top + high / 2, name, fontsize=9, ha="right", va="center")
     for column in range(shown):
         left = _LEFT + column * (cell + _GAP)
@@ -105,7 +105,8 @@ def animate(pictures, path):
         )
 
 
-def _row_names(count):
+def row_names(count):
+    """Input, and what each of `count` transforms made of it."""
     if count == 1:
         return ["input", "transformed"]
     return ["input", *(f"transformed {number + 1}" for number in range(count))]
@@ -140,15 +141,28 @@ def _window(axes, left, top, width, height):
     return axes.add_patch(Rectangle((left, top), width, height, **behind))
 
 
-def _show(axes, pixels, image, value_range):
-    """One image (H, W, C): 3 channels in colour, others as their mean in gray."""
+def colours(image, value_range):
+    """One image (H, W, C) as RGB (H, W, 3).
+
+    3 channels in colour; 2 in orange and blue, white where both are; others as their mean in gray.
+    """
     low, high = value_range
-    image = image if image.shape[-1] == 3 else image.mean(-1, keepdims=True)
+    channels = image.shape[-1]
+    if channels == 2:
+        image = np.stack([image[..., 0], image.mean(-1), image[..., 1]], axis=-1)
+    elif channels != 3:
+        image = image.mean(-1, keepdims=True)
     shade = np.clip((image - low) / max(high - low, 1e-12), 0, 1)
-    colours = np.where(np.isnan(shade).any(-1, keepdims=True), _NAN, shade)
+    return np.where(np.isnan(shade).any(-1, keepdims=True), _NAN, shade)
+
+
+def _show(axes, pixels, image, value_range):
+    """One image where `pixels` places it."""
     # A large photo is averaged: picking every n-th of its pixels would show false patterns.
     interpolation = "nearest" if len(image) < _DPI else "antialiased"
-    axes.imshow(colours, transform=pixels, interpolation=interpolation, aspect="auto")
+    axes.imshow(
+        colours(image, value_range), transform=pixels, interpolation=interpolation, aspect="auto"
+    )
 
 
 def _outline(axes, pixels, coordinates, colour, window=None):

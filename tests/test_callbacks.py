@@ -373,12 +373,29 @@ def colours_of(folder):
 
 
 def test_pictures_are_gray_or_in_colour(rng, tmp_path):
-    for channels, coloured in ((1, False), (2, False), (3, True)):
+    for channels, coloured in ((1, False), (3, True)):
         images = rng.uniform(-5, 5, (1, *SIZE, channels))
         watch(transformer(Affine().identity, channels=channels), tmp_path / str(channels), images)
         drawn = np.array(sorted(colours_of(tmp_path / str(channels))))
         greens = (drawn[:, 1] > drawn[:, 0] + 60) & (drawn[:, 1] > drawn[:, 2] + 60)
         assert greens.any() == coloured
+
+
+@pytest.mark.parametrize(
+    ("pixel", "colour"),
+    [
+        ([0.4], (0.4, 0.4, 0.4)),
+        ([1, 0], (1, 0.5, 0)),
+        ([0, 1], (0, 0.5, 1)),
+        ([1, 1], (1, 1, 1)),
+        ([0.2, 0.4, 0.6], (0.2, 0.4, 0.6)),
+        ([0.2, 0.4, 0.6, 0.8], (0.5, 0.5, 0.5)),
+        ([0.2, np.nan], _pictures._NAN),
+    ],
+)
+def test_channels_have_colours_of_their_own(pixel, colour):
+    drawn = _pictures.colours(np.full((2, 3, len(pixel)), pixel), (0, 1))
+    np.testing.assert_allclose(drawn, np.broadcast_to(colour, (2, 3, 3)))
 
 
 def test_what_is_not_a_number_is_seen(tmp_path):
