@@ -96,8 +96,8 @@ def draw_transformer(model, result, data, path):
     figure, axes = plt.subplots(
         len(rows),
         len(chosen),
-        figsize=(0.85 * len(chosen), 0.4 + 1.02 * len(rows)),
-        layout="constrained",
+        figsize=(0.85 * len(chosen), 0.5 + 0.83 * len(rows)),
+        layout="compressed",
         squeeze=False,
     )
     for column, number in enumerate(chosen):
@@ -114,7 +114,7 @@ def draw_transformer(model, result, data, path):
             fontsize=9,
         )
     for axis, name in zip(axes[:, 0], _pictures.row_names(len(rows) - 1), strict=True):
-        axis.set_ylabel(name, fontsize=9)
+        axis.set_ylabel(name, fontsize=8)
     _save(figure, path)
 
 
