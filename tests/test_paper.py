@@ -1,10 +1,12 @@
 """The paper's experiments: fixed sets, pairs of digits, networks, and an exact resume."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
 from data_prep import paper
@@ -15,9 +17,11 @@ from data_prep.warps import Placement
 from experiments import EXPERIMENTS, training
 from experiments.base import Schedule
 from experiments.batches import ShuffledBatches
-from experiments.data import AddedDigits, LabelledImages
+from experiments.data import AddedDigits, Data, LabelledImages
 from experiments.paper import COLUMNS
+from experiments.pictures import draw_transformer
 from experiments.random_warp import RandomWarp
+from stn_keras import ParallelSpatialTransformer
 
 NAMES = tuple(paper.RECIPES)
 
@@ -184,3 +188,18 @@ def test_a_run_on_drawn_images_resumes_exactly_and_keeps_the_network_alone(
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
     assert models[0].input_shape == (None, 9, 9, 1)
+
+
+def test_a_report_draws_a_row_for_each_transform(tmp_path):
+    images = np.zeros((3, 12, 12, 2), "uint8")
+    images[..., 0] = 255  # drawn in orange
+    part = LabelledImages(images, np.arange(3))
+    data = Data(None, None, {"test": part}, num_classes=3, parameters={}, shown="test")
+    inputs = keras.Input((12, 12, 2))
+    outputs = ParallelSpatialTransformer(count=2, output_size=(6, 6))(inputs)
+    result = SimpleNamespace(predicted={"test": part.labels})
+    draw_transformer(keras.Model(inputs, outputs), result, data, tmp_path / "drawn.png")
+    with Image.open(tmp_path / "drawn.png") as drawn:
+        orange = (np.abs(np.asarray(drawn.convert("RGB")).astype(int) - (255, 128, 0)) < 3).all(-1)
+    rows = orange.any(axis=1).astype(int)
+    assert (np.diff(rows) == 1).sum() == 3  # the images, and what either transform made of them
