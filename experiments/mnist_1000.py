@@ -1,10 +1,13 @@
 """1,000 MNIST images: on little data a plain spatial transformer can do worse than none."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from data_prep.errors import UserError
 from data_prep.sources import load_source
-from experiments.base import Experiment, Schedule
+from experiments import distorted_mnist
+from experiments.base import Experiment
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
 PER_CLASS = 100
@@ -63,23 +66,20 @@ def build_model(name, input_shape, num_classes, transform=None):
     )
 
 
+BEST = replace(
+    distorted_mnist.BEST,
+    epochs=150,
+    batch_size=50,
+    localization_rates={"stn-cnn-stable": 0.1},
+)
+
 EXPERIMENT = Experiment(
     name="mnist-1000",
-    title="1,000 MNIST training images, not augmented",
+    title="1,000 MNIST training images",
     models=("cnn", "stn-cnn", "stn-cnn-stable"),
     build_model=build_model,
     load_data=load_data,
-    schedules={
-        "best": Schedule(
-            epochs=60,
-            batch_size=50,
-            optimizer="AdamW",
-            learning_rate=2e-3,
-            decay="cosine",
-            optimizer_arguments={"weight_decay": 0.1},
-            localization_rates={"stn-cnn-stable": 0.1},
-        )
-    },
+    schedules={"best": BEST, "quick": replace(BEST, epochs=15)},
     published={
         "cnn": {"test": 96.2},
         "stn-cnn": {"test": 93.4},
