@@ -8,7 +8,7 @@ BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradient
 	tests/test_layers.py tests/test_transforms.py tests/test_theta.py tests/test_callbacks.py \
 	tests/test_constraints.py tests/test_architectures.py tests/test_warps.py stn_keras
 # A process a core; a file's tests stay together, since they share what one of them has trained.
-PARALLEL ?= -n auto --dist loadfile
+PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 DEMO_RUNS ?= runs
 
 .PHONY: help install demo test test-backends test-export lint format benchmark clean

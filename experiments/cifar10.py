@@ -119,7 +119,12 @@ EXPERIMENT = Experiment(
     load_data=LOAD,
     schedules={
         "published": Schedule(
-            epochs=40, batch_size=64, optimizer="SGD", learning_rate=1e-3, decay="constant"
+            epochs=40,
+            batch_size=64,
+            optimizer="SGD",
+            learning_rate=1e-3,
+            decay="constant",
+            optimizer_arguments={"momentum": 0.9},  # that of PyTorch's CIFAR-10 tutorial
         ),
         "best": BEST,
         "quick": replace(BEST, epochs=3),

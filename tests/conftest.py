@@ -55,6 +55,12 @@ def compiled_on_jax(function, *static):
 sample = compiled_on_jax(stn_keras.ops.sample, "interpolation", "fill_mode", "fill_value")
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that at the end no core waits for one of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish():
     """Keras collects garbage after each test; what has been imported by now is none."""
     gc.collect()
