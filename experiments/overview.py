@@ -20,6 +20,7 @@ HEADING = [
     "ours",
     "above published",
     "p",
+    "epochs",
     "training",
     "device",
 ]
@@ -116,6 +117,7 @@ def _row(summary, by_schedule, test_set):
         _accuracy(ours, test_set),
         "" if published is None else f"{accuracy - published:+.2f}",
         _p_value(summary, shown["model"], test_set),
+        str(shown["runs"][0]["settings"]["epochs"]),
         f"{shown['training_seconds'] / 60:.1f}",
         shown["runs"][0]["environment"]["device"],
     ]

@@ -199,7 +199,7 @@ def test_cifar10_that_is_not_there_or_damaged_is_told(tmp_path):
 
 def test_the_overview_stands_on_the_reports_alone(tmp_path, monkeypatch, capsys):
     accuracy = {"mean": 0.955, "standard_error": 0.001, "seeds": 3}
-    run = {"settings": {"schedule": "best"}, "environment": {"device": "abacus"}}
+    run = {"settings": {"schedule": "best", "epochs": 7}, "environment": {"device": "abacus"}}
     model = {"model": "stn-cnn", "network": "stn-cnn", "accuracy": {"test": accuracy}}
     model |= {"published": {"test": 93.4}, "training_seconds": 90, "runs": [run]}
     paired = {"model": "stn-cnn", "test_set": "test", "p_value": 0.0123}
@@ -214,6 +214,6 @@ def test_the_overview_stands_on_the_reports_alone(tmp_path, monkeypatch, capsys)
     (row,) = (line for line in text.splitlines() if "stn-cnn |" in line)
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "[mnist](mnist/report.md) (fax copy)",
-        *("stn-cnn", "test", "93.4", "", "95.50 ± 0.10 (3)", "+2.10", "0.012", "1.5", "abacus"),
+        *("stn-cnn", "test", "93.4", "", "95.50 ± 0.10 (3)", "+2.10", "0.012", "7", "1.5", "abacus"),
     ]
     assert capsys.readouterr().out.strip().endswith("README.md")
