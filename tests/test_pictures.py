@@ -214,6 +214,17 @@ def test_the_overview_stands_on_the_reports_alone(tmp_path, monkeypatch, capsys)
     (row,) = (line for line in text.splitlines() if "stn-cnn |" in line)
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "[mnist](mnist/report.md) (fax copy)",
-        *("stn-cnn", "test", "93.4", "", "95.50 ± 0.10 (3)", "+2.10", "0.012", "7", "1.5", "abacus"),
+        *(
+            "stn-cnn",
+            "test",
+            "93.4",
+            "",
+            "95.50 ± 0.10 (3)",
+            "+2.10",
+            "0.012",
+            "7",
+            "1.5",
+            "abacus",
+        ),
     ]
     assert capsys.readouterr().out.strip().endswith("README.md")

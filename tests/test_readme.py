@@ -1,5 +1,6 @@
-"""The README tells the truth: its code runs, its table is the report's."""
+"""The README tells the truth: its code runs, its tables are those of the reports."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -19,18 +20,41 @@ def test_code_runs():
         assert names["model"].output_shape == (None, 10)
 
 
-def test_results_are_those_of_the_committed_report():
-    # The committed one: whoever follows the README writes a report of their own over it.
+def committed(path):
+    """Text of a committed file: whoever follows the README writes a report of their own over it."""
     shown = subprocess.run(
-        ["git", "-C", str(ROOT), "show", "HEAD:results/distorted-mnist/report.md"],
-        capture_output=True,
-        text=True,
+        ["git", "-C", str(ROOT), "show", f"HEAD:{path}"], capture_output=True, text=True
     )
     if shown.returncode:
         pytest.skip("not a git checkout")
-    report = shown.stdout
+    return shown.stdout
+
+
+def test_results_are_those_of_the_committed_report():
+    report = committed("results/distorted-mnist/report.md")
     table = re.search(r"(?:^\|.*\n)+", report, re.MULTILINE).group()
     assert table in README
+
+
+def test_the_papers_table_is_that_of_the_committed_reports():
+    table = re.search(r"^\| the paper's network.*\n(?:^\|.*\n)+", README, re.MULTILINE).group()
+    heading, _, *rows = table.splitlines()
+    columns = re.findall(r"\((\w+)\)", heading)
+    assert columns == ["R", "RTS", "P", "E"]
+    for row in rows:
+        network, *cells = (cell.strip() for cell in row.strip("|").split("|"))
+        assert cells == [papers_cell(column, network) for column in columns], network
+
+
+def papers_cell(column, network):
+    """What the table shows of a network: published and own accuracy; nothing where none ran."""
+    report = json.loads(committed(f"results/paper-{column.lower()}/report.json"))
+    model = network.lower().replace("st-", "stn-").replace(" affine", "").replace(" ", "-")
+    found = (each for each in report["models"] if each["model"] == model)
+    return "".join(
+        f"{each['published']['test']} → {100 * each['accuracy']['test']['mean']:.2f}"
+        for each in found
+    )
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
