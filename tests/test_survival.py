@@ -176,7 +176,7 @@ def test_a_file_system_that_fills_up_is_told_and_training_goes_on_when_there_is_
     own = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     runs = tmp_path / "runs"
     runs.mkdir()
-    mount = f"mount -t tmpfs -o size=2000k none {runs}"
+    mount = f"mount -t tmpfs -o size=1400k none {runs}"
     try:
         subprocess.run([*own, mount], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
