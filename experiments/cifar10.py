@@ -105,10 +105,10 @@ EVA6_BEST = replace(
     BEST,
     epochs=20,
     optimizer="ConvMuon",
-    learning_rate=3e-3,
+    learning_rate=1.5e-3,
     optimizer_arguments={**BEST.optimizer_arguments, "adam_lr_ratio": 0.5, "weight_decay": 0.01},
     augment=JitterRanges(flip=True, fill_mode="reflect"),
-    localization_rates={"stn-cnn": 0.1},
+    localization_rates={"stn-cnn": 0.2},
 )
 
 EXPERIMENT = Experiment(
