@@ -7,7 +7,6 @@ import numpy as np
 
 from data_prep.files import atomic_path, write_json
 from experiments import environment
-from experiments.base import DEFAULT_SCHEDULE
 from experiments.evaluation import SWEEPS
 from experiments.significance import compare_with_plain
 from experiments.tables import markdown_table, percent
@@ -145,36 +144,30 @@ def _paired_tests(summary):
     ]
 
 
-def _commands(summary):
-    """The command lines that train these models, defaults included; one for each schedule and
-    transform.
-    """
-    by_options = {}
+def commands(summary):
+    """The command lines that train these models, one for all that are trained alike."""
+    seeds = {}
     for model in summary["models"]:
         for run in model["runs"]:
             settings = run["settings"]
-            key = settings["schedule"], settings["transform"]
-            by_options.setdefault(key, []).append(settings)
+            trained = settings["model"], _options(settings)
+            seeds.setdefault(trained, []).append(str(settings["seed"]))
+    models = {}
+    for (model, options), its_seeds in seeds.items():
+        models.setdefault((options, ",".join(its_seeds)), []).append(model)
     return [
-        f"    python train.py {summary['experiment']} {_options(schedule, transform, runs)}"
-        for (schedule, transform), runs in by_options.items()
+        f"python train.py {summary['experiment']} --models {' '.join(names)} {options} "
+        f"--seeds {its_seeds}"
+        for (options, its_seeds), names in models.items()
     ]
 
 
-def _options(schedule, transform, runs):
-    options = [] if schedule == DEFAULT_SCHEDULE else [f"--schedule {schedule}"]
-    options += [
-        f"--{key.replace('_', '-')} {value}"
-        for key in ("epochs", "batch_size", "precision")
-        for value in sorted({run[key] for run in runs})
-    ]
-    seeds = sorted({run["seed"] for run in runs})
-    if seeds != [0]:
-        options.append(f"--seeds {','.join(map(str, seeds))}")
-    if transform:
-        models = dict.fromkeys(run["model"] for run in runs)
-        options.append(f"--models {' '.join(models)} --transform {transform}")
-    return " ".join(options)
+def _options(settings):
+    """The options of train.py that a run was trained by, defaults included."""
+    shown = ("schedule", "transform", "epochs", "batch_size", "precision")
+    return " ".join(
+        f"--{key.replace('_', '-')} {settings[key]}" for key in shown if settings[key] is not None
+    )
 
 
 def _origins(summary, done, environment):
@@ -216,7 +209,7 @@ def _markdown(summary, pictures):
         *(_paired_tests(summary) if summary["paired_tests"] else ()),
         "## How it was made",
         "",
-        *_commands(summary),
+        *(f"    {command}" for command in commands(summary)),
         f"    python evaluate.py {summary['experiment']}",
         "",
         f"- seeds: {', '.join(map(str, seeds))}{data_seed}",

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import keras
@@ -13,12 +13,12 @@ from PIL import Image, ImageSequence
 
 import train as train_command
 from data_prep.errors import UserError
-from experiments import EXPERIMENTS, pictures, training
+from experiments import EXPERIMENTS, pictures, report, training
 from experiments.base import Experiment, Schedule
 from experiments.batches import ShuffledBatches
 from experiments.callbacks import SaveBestAndLast, WriteHistory
 from experiments.cluttered_mnist import augment
-from experiments.data import Data, LabelledImages, TrainingImages, as_input
+from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
 from experiments.evaluation import RunResult
 from experiments.runs import Run, Settings, next_step, run_of
 from experiments.significance import compare_with_plain, mcnemar
@@ -381,6 +381,31 @@ def test_mcnemar_counts_the_pairs_that_differ():
     assert mcnemar(right, right)["p_value"] == 1
     # Ten of ten one way: 2 * 0.5^10.
     assert mcnemar(np.ones(10, bool), np.zeros(10, bool))["p_value"] == pytest.approx(2**-9)
+
+
+def test_the_commands_of_a_report_train_its_runs_and_no_others(monkeypatch):
+    runs = [
+        Settings("paper-r", model, seed, epochs, 64, "float32", DATA_SEED, transform, schedule)
+        for model, seed, epochs, transform, schedule in (
+            ("cnn", 0, 20, None, "best"),
+            ("cnn", 1, 20, None, "best"),
+            ("stn-fcn", 0, 20, None, "best"),
+            ("stn-fcn", 0, 20, "tps", "best"),
+            ("stn-cnn", 0, 20, "tps", "best"),
+            ("stn-cnn", 0, 40, None, "best"),
+            ("fcn", 0, 20, None, "published"),
+        )
+    ]
+    models = [{"runs": [{"settings": asdict(settings)}]} for settings in runs]
+    commands = report.commands({"experiment": "paper-r", "models": models})
+    trained = []
+    for command in commands:
+        monkeypatch.setattr("sys.argv", command.split()[1:])
+        arguments = train_command.parse_arguments()
+        trained += train_command.settings_of(arguments, EXPERIMENTS["paper-r"])
+    assert len(commands) == 5
+    assert set(trained) == set(runs)
+    assert len(trained) == len(runs)
 
 
 def test_the_first_seed_that_both_models_have_is_compared():
