@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 
 PER_GROUP, AT_MOST = 3, 15
 FRAMES = 12
+CONFUSIONS_A_ROW = 4
 
 
 def draw_all(evaluated, results, data, folder):
@@ -126,38 +127,42 @@ def draw_confusion(results, data, path):
         matrix = np.zeros((classes, classes), int)
         np.add.at(matrix, (labels, result.predicted[data.shown]), 1)
         matrices.append(matrix)
-    errors = [np.where(np.eye(classes, dtype=bool), 0, matrix) for matrix in matrices]
-    worst = max(1, max(error.max() for error in errors))
+    worst = max(1, max(_errors(matrix).max() for matrix in matrices))
+    columns = min(len(results), CONFUSIONS_A_ROW)
+    rows = -(-len(results) // columns)
     figure, axes = plt.subplots(
-        1, len(results), figsize=(4.2 * len(results), 4.4), layout="constrained", squeeze=False
+        rows, columns, figsize=(4.2 * columns, 4.5 * rows), layout="constrained", squeeze=False
     )
-    for axis, result, matrix, error in zip(axes[0], results, matrices, errors, strict=True):
-        axis.imshow(error, cmap="Reds", vmin=0, vmax=worst)
-        for (row, column), count in np.ndenumerate(matrix):
-            if count:
-                dark = error[row, column] > worst / 2
-                axis.text(
-                    column,
-                    row,
-                    count,
-                    ha="center",
-                    va="center",
-                    fontsize=6.5,
-                    color="white" if dark else "black",
-                )
+    names = [data.class_name(label) for label in range(classes)]
+    for axis, result, matrix in zip(axes.flat, results, matrices, strict=False):
+        _draw_matrix(axis, matrix, worst)
         axis.set(
-            title=f"{result.model}: {error.sum()} errors of {matrix.sum()}",
+            title=f"{result.model}\n{_errors(matrix).sum():,} errors of {matrix.sum():,}",
             xlabel="predicted",
             ylabel="true",
             xticks=range(classes),
             yticks=range(classes),
-            yticklabels=[data.class_name(label) for label in range(classes)],
+            yticklabels=names,
         )
-        axis.set_xticklabels(
-            [data.class_name(label) for label in range(classes)],
-            rotation=90 if data.classes else 0,
-        )
+        axis.set_xticklabels(names, rotation=90 if data.classes else 0)
+    for axis in axes.flat[len(results) :]:
+        axis.remove()
     _save(figure, path)
+
+
+def _errors(matrix):
+    """A confusion matrix without what is right."""
+    return matrix - np.diag(np.diag(matrix))
+
+
+def _draw_matrix(axis, matrix, worst):
+    """Errors from white to red, `worst` of them the reddest, and every count as a number."""
+    errors = _errors(matrix)
+    axis.imshow(errors, cmap="Reds", vmin=0, vmax=worst)
+    for (row, column), count in np.ndenumerate(matrix):
+        if count:
+            color = "white" if errors[row, column] > worst / 2 else "black"
+            axis.text(column, row, count, ha="center", va="center", fontsize=6.5, color=color)
 
 
 def draw_curves(results, path):

@@ -282,7 +282,8 @@ def test_another_family_is_added_to_the_report_of_another_machine(tmp_path):
         ("stn-cnn-rotation", "cnn")
     ]
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "--seeds 1 --models stn-cnn --transform rotation" in text
+    assert "train.py mnist-1000 --models stn-cnn --schedule best --transform rotation" in text
+    assert text.count("--precision float32 --seeds 1\n") == 2
     assert "the last of the schedule" in text
     assert "- cnn: trained at commit an earlier one on " in text
     assert re.search(r"^- stn-cnn-rotation: trained at commit (?!an earlier)", text, re.MULTILINE)

@@ -273,6 +273,19 @@ def test_the_film_of_a_report_is_short_from_the_first_epoch_to_the_last(tmp_path
     assert (seen[0], seen[-1]) == (0, epochs)
 
 
+def test_confusion_matrices_stand_four_in_a_row(tmp_path):
+    labels = TINY_DATA.test["test"].labels
+    result = RunResult(SETTINGS, 0, {}, {}, 1, predicted={"test": labels})
+
+    def size(count):
+        pictures.draw_confusion([result] * count, TINY_DATA, tmp_path / "confusion.png")
+        return Image.open(tmp_path / "confusion.png").size
+
+    (width, height), small = size(4), size(1)
+    assert small == (width // 4, height)
+    assert size(6) == (width, 2 * height)
+
+
 def test_a_diverged_run_is_told(tmp_path, quiet_training):
     images = np.zeros((20, 6, 6, 1))
     data = replace(TINY_DATA, training=TrainingImages(images * np.nan, np.arange(20) % 2))

@@ -123,8 +123,9 @@ def test_schedules_stand_beside_each_other_in_one_table(tmp_path):
     ]
     report.write(summary, {}, tmp_path)
     text = (tmp_path / "report.md").read_text()
-    assert "train.py tiny --epochs 3 --batch-size 10 --precision float32\n" in text
-    assert "train.py tiny --schedule published --epochs 7 --batch-size 5 " in text
+    models, rest = "--models tiny stn-tiny", "--precision float32 --seeds 0"
+    assert f"train.py tiny {models} --schedule best --epochs 3 --batch-size 10 {rest}\n" in text
+    assert "--models stn-tiny --schedule published --epochs 7 --batch-size 5 " in text
 
 
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):
