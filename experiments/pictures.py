@@ -131,7 +131,7 @@ def draw_confusion(results, data, path):
     columns = min(len(results), CONFUSIONS_A_ROW)
     rows = -(-len(results) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(4.2 * columns, 4.5 * rows), layout="constrained", squeeze=False
+        rows, columns, figsize=(4.2 * columns, 5 * rows), layout="constrained", squeeze=False
     )
     names = [data.class_name(label) for label in range(classes)]
     for axis, result, matrix in zip(axes.flat, results, matrices, strict=False):
