@@ -8,7 +8,7 @@ from data_prep.errors import UserError
 from data_prep.files import atomic_path
 from experiments import EXPERIMENTS
 from experiments.base import DEFAULT_SCHEDULE
-from experiments.tables import markdown_table, percent
+from experiments.tables import markdown_table, p_value, percent
 
 PUBLISHED = "published"
 HEADING = [
@@ -116,7 +116,7 @@ def _row(summary, by_schedule, test_set):
         _accuracy(as_published, test_set),
         _accuracy(ours, test_set),
         "" if published is None else f"{accuracy - published:+.2f}",
-        _p_value(summary, shown["model"], test_set),
+        _paired_test(summary, shown["model"], test_set),
         str(shown["runs"][0]["settings"]["epochs"]),
         f"{shown['training_seconds'] / 60:.1f}",
         shown["runs"][0]["environment"]["device"],
@@ -143,10 +143,10 @@ def _accuracy(model, test_set):
     return f"{percent(model['accuracy'][test_set])} ({model['accuracy'][test_set]['seeds']})"
 
 
-def _p_value(summary, model, test_set):
+def _paired_test(summary, model, test_set):
     tests = summary.get("paired_tests", ())
     found = (t for t in tests if (t["model"], t["test_set"]) == (model, test_set))
-    return next((f"{test['p_value']:.2g}" for test in found), "")
+    return next((p_value(test["p_value"]) for test in found), "")
 
 
 def _section(summary, folder):

@@ -9,7 +9,7 @@ from data_prep.files import atomic_path, write_json
 from experiments import environment
 from experiments.evaluation import SWEEPS
 from experiments.significance import compare_with_plain
-from experiments.tables import markdown_table, percent
+from experiments.tables import markdown_table, p_value, percent
 
 
 def summarize(experiment, results, data):
@@ -131,7 +131,7 @@ def _paired_tests(summary):
     for test in summary["paired_tests"]:
         counts = (f"{test[key]:,}" for key in ("only_model_right", "only_plain_right"))
         names = (test["model"], test["plain"], test["test_set"])
-        rows.append([*names, *counts, f"{test['p_value']:.2g}"])
+        rows.append([*names, *counts, p_value(test["p_value"])])
     seeds = sorted({test["seed"] for test in summary["paired_tests"]})
     return [
         "## With and without a transformer",

@@ -34,7 +34,7 @@ KILLS = int(os.environ.get("STN_KILLS", "2"))
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_comes_to_the_same_bits(tmp_path):
-    done = survival.survive_training(tmp_path, KILLS, epochs=4)
+    done = survival.survive_training(tmp_path, KILLS, epochs=3)
     assert done["kills"] == KILLS
 
 
