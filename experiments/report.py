@@ -195,8 +195,8 @@ def _markdown(summary, pictures):
         "",
         "Accuracy in percent on test images that no model was trained on or chosen by; the epoch "
         f"is the {epoch}.",
-        f"The published figures are those of {published}." if published else "",
-        f"The images here are a {summary['note']}." if summary["note"] else "",
+        *([f"The published figures are those of {published}."] if published else ()),
+        *([f"The images here are a {summary['note']}."] if summary["note"] else ()),
         "",
         table(summary),
         "",
