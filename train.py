@@ -118,25 +118,15 @@ def settings_of(arguments, experiment):
     if arguments.schedule not in experiment.schedules:
         names = ", ".join(experiment.schedules)
         raise UserError(f"expected --schedule from {names}, got {arguments.schedule}")
+    check_numbers(arguments)
     schedule = experiment.schedules[arguments.schedule]
-    epochs = schedule.epochs if arguments.epochs is None else arguments.epochs
-    batch_size = schedule.batch_size if arguments.batch_size is None else arguments.batch_size
-    for name, value, least, most in (
-        ("epochs", epochs, 1, None),
-        ("batch-size", batch_size, 1, None),
-        *(("seeds", seed, 0, 2**32 - 1) for seed in arguments.seeds),
-    ):
-        if value < least:
-            raise UserError(f"expected --{name} of at least {least}, got {value}")
-        if most is not None and value > most:
-            raise UserError(f"expected --{name} of at most {most}, got {value}")
     return [
         Settings(
             experiment.name,
             model,
             seed,
-            epochs,
-            batch_size,
+            arguments.epochs or schedule.of(model).epochs,
+            arguments.batch_size or schedule.of(model).batch_size,
             arguments.precision,
             DATA_SEED,
             arguments.transform if has_transformer(model) else None,
@@ -145,6 +135,19 @@ def settings_of(arguments, experiment):
         for seed in arguments.seeds
         for model in dict.fromkeys(models)
     ]
+
+
+def check_numbers(arguments):
+    """Refuse numbers of epochs or images that are none, and seeds that are too large."""
+    for name, value, least, most in (
+        ("epochs", arguments.epochs, 1, None),
+        ("batch-size", arguments.batch_size, 1, None),
+        *(("seeds", seed, 0, 2**32 - 1) for seed in arguments.seeds),
+    ):
+        if value is not None and value < least:
+            raise UserError(f"expected --{name} of at least {least}, got {value}")
+        if value is not None and most is not None and value > most:
+            raise UserError(f"expected --{name} of at most {most}, got {value}")
 
 
 def check_transform(name):

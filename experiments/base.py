@@ -1,7 +1,7 @@
 """What an experiment is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 WITH_TRANSFORMER = "stn-"
 DEFAULT_SCHEDULE = "best"
@@ -53,6 +53,7 @@ class Schedule:
             `stn_keras.optimizers.with_localization_rate`.
         curriculum: part of the epochs in which the experiment's distortion grows from none to its
             whole range.
+        exceptions: model -> its own values of `epochs` and `batch_size`.
     """
 
     epochs: int
@@ -64,6 +65,11 @@ class Schedule:
     augment: Callable | None = None
     localization_rates: dict[str, float] = field(default_factory=dict)
     curriculum: float = 0.0
+    exceptions: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def of(self, model):
+        """The schedule that a model is trained by."""
+        return replace(self, **self.exceptions.get(model, {}))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_experiments import SETTINGS, TINY, TINY_DATA, dry_run
 
+import train as train_command
 from data_prep.errors import UserError
 from experiments import EXPERIMENTS, records, report, training
 from experiments.evaluation import RunResult, find_runs
@@ -60,7 +61,7 @@ def test_every_schedule_can_be_trained(experiment):
     shown = replace(TINY_DATA.test["test"], images=np.zeros((1, size, size, 1), "uint8"))
     data = replace(TINY_DATA, test={"test": shown}, num_classes=10)
     for name, schedule in experiment.schedules.items():
-        assert set(schedule.localization_rates) <= set(experiment.models)
+        assert {*schedule.localization_rates, *schedule.exceptions} <= set(experiment.models)
         settings = replace(SETTINGS, model=experiment.models[-1], schedule=name)
         model = compiled(experiment, settings, data)
         assert model.output_shape == (None, 10)
@@ -84,6 +85,21 @@ def test_a_schedule_is_chosen_and_overridden(tmp_path, monkeypatch, capsys):
     assert "epochs 1 to 2," in dry_run(monkeypatch, capsys, *arguments, "--epochs", "2")[0]
     with pytest.raises(UserError, match="--schedule from published, best, got quick"):
         dry_run(monkeypatch, capsys, "--schedule", "quick")
+
+
+def test_a_model_may_have_its_own_epochs_and_batch_size(monkeypatch):
+    exceptions = {"tiny": {"epochs": 9, "batch_size": 4}}
+    schedule = replace(TINY.schedules["best"], epochs=3, batch_size=5, exceptions=exceptions)
+    experiment = replace(TINY, schedules={"best": schedule})
+
+    def planned(*arguments):
+        monkeypatch.setattr("sys.argv", ["train.py", "mnist", *arguments])
+        runs = train_command.settings_of(train_command.parse_arguments(), experiment)
+        return {settings.model: (settings.epochs, settings.batch_size) for settings in runs}
+
+    assert planned() == {"tiny": (9, 4), "stn-tiny": (3, 5)}
+    assert planned("--epochs", "7") == {"tiny": (7, 4), "stn-tiny": (7, 5)}
+    assert planned("--batch-size", "2") == {"tiny": (9, 2), "stn-tiny": (3, 2)}
 
 
 def test_runs_are_found_by_model_then_schedule(tmp_path):
