@@ -53,7 +53,7 @@ class Schedule:
             `stn_keras.optimizers.with_localization_rate`.
         curriculum: part of the epochs in which the experiment's distortion grows from none to its
             whole range.
-        exceptions: model -> its own values of `epochs` and `batch_size`.
+        per_model: model -> its own values of `epochs` and `batch_size`.
     """
 
     epochs: int
@@ -65,11 +65,11 @@ class Schedule:
     augment: Callable | None = None
     localization_rates: dict[str, float] = field(default_factory=dict)
     curriculum: float = 0.0
-    exceptions: dict[str, dict[str, int]] = field(default_factory=dict)
+    per_model: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def of(self, model):
         """The schedule that a model is trained by."""
-        return replace(self, **self.exceptions.get(model, {}))
+        return replace(self, **self.per_model.get(model, {}))
 
 
 @dataclass(frozen=True)

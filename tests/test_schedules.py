@@ -61,7 +61,7 @@ def test_every_schedule_can_be_trained(experiment):
     shown = replace(TINY_DATA.test["test"], images=np.zeros((1, size, size, 1), "uint8"))
     data = replace(TINY_DATA, test={"test": shown}, num_classes=10)
     for name, schedule in experiment.schedules.items():
-        assert {*schedule.localization_rates, *schedule.exceptions} <= set(experiment.models)
+        assert {*schedule.localization_rates, *schedule.per_model} <= set(experiment.models)
         settings = replace(SETTINGS, model=experiment.models[-1], schedule=name)
         model = compiled(experiment, settings, data)
         assert model.output_shape == (None, 10)
@@ -88,8 +88,8 @@ def test_a_schedule_is_chosen_and_overridden(tmp_path, monkeypatch, capsys):
 
 
 def test_a_model_may_have_its_own_epochs_and_batch_size(monkeypatch):
-    exceptions = {"tiny": {"epochs": 9, "batch_size": 4}}
-    schedule = replace(TINY.schedules["best"], epochs=3, batch_size=5, exceptions=exceptions)
+    per_model = {"tiny": {"epochs": 9, "batch_size": 4}}
+    schedule = replace(TINY.schedules["best"], epochs=3, batch_size=5, per_model=per_model)
     experiment = replace(TINY, schedules={"best": schedule})
 
     def planned(*arguments):
