@@ -169,10 +169,11 @@ def print_plan(planned, images_per_epoch):
     for step, run, settings in planned:
         done = run.epochs_done if step == "resume" else 0
         work = f"epochs {done + 1} to {settings.epochs}, {images_per_epoch:,} images an epoch"
-        cost = measured_cost(results_folder(), settings)
-        if cost:
-            minutes = (settings.epochs - done) * cost[0] / 60
-            work += f", {minutes:.1f} minutes where it was measured ({cost[1]})"
+        measured = measured_cost(results_folder(), settings)
+        if measured:
+            seconds, how = measured
+            minutes = (settings.epochs - done) * seconds / 60
+            work += f", {minutes:.1f} minutes where it was measured ({how})"
         what = f"finished in {run.folder}" if step == "skip" else work
         print(f"{step:9}  {settings.name}, seed {settings.seed}: {what}")
 

@@ -68,7 +68,7 @@ def measured_cost(folder, settings):
         settings: `experiments.runs.Settings`.
 
     Returns:
-        (seconds, device), or None where no report has such a run.
+        (seconds, how it was measured), or None where no report has such a run.
 
     Raises:
         UserError: the report is damaged.
@@ -80,7 +80,10 @@ def measured_cost(folder, settings):
     for model in measured:
         run = model["runs"][0]
         seconds = model["training_seconds"] / run["settings"]["epochs"]
-        return seconds, run["environment"]["device"]
+        how, batch_size = run["environment"]["device"], run["settings"]["batch_size"]
+        if batch_size != settings.batch_size:
+            how += f", in batches of {batch_size}"
+        return seconds, how
     return None
 
 

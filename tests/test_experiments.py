@@ -344,13 +344,16 @@ def dry_run(monkeypatch, capsys, *arguments):
 def test_a_dry_run_tells_what_an_earlier_one_took(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
     monkeypatch.setenv("STN_RESULTS_DIR", str(tmp_path))
-    run = {"settings": {"epochs": 10}, "environment": {"device": "abacus"}}
+    made_by = {"epochs": 10, "batch_size": TINY.schedules["best"].batch_size}
+    run = {"settings": made_by, "environment": {"device": "abacus"}}
     measured = {"model": "tiny", "training_seconds": 600, "runs": [run]}
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "report.json").write_text(json.dumps({"models": [measured]}))
     lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--epochs", "4")
     assert lines[0].endswith("an epoch, 4.0 minutes where it was measured (abacus)")
     assert lines[1].endswith("40 images an epoch")
+    lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--batch-size", "7")
+    assert lines[0].endswith(f"(abacus, in batches of {made_by['batch_size']})")
 
 
 def test_a_dry_run_lists_what_would_be_done_and_writes_nothing(tmp_path, monkeypatch, capsys):
