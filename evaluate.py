@@ -27,7 +27,7 @@ def parse_arguments():
         "--add",
         action="store_true",
         help="add to the report: runs that it has and RUNS_DIR has not, such as those of another "
-        "machine, stay in it",
+        "machine, stay in it; with no runs in RUNS_DIR the report is written anew from its own",
     )
     parser.add_argument(
         "--out",
@@ -74,10 +74,18 @@ def evaluate(experiment, arguments, folder):
     )
 
     runs = find_runs(arguments.runs_dir, experiment)
+    if not runs and not (arguments.add and records.noted(folder)):
+        raise UserError(
+            f"expected finished runs in {arguments.runs_dir / experiment.name}, found none; "
+            f"python train.py {experiment.name} makes them"
+        )
     writable_folder(folder)
     data = experiment.load_data(**data_arguments(experiment, arguments))
     kept = records.others(experiment, data, folder, runs) if arguments.add else []
-    check_comparable([settings for _, settings in runs] + [result.settings for result in kept])
+    check_comparable(
+        [(settings, run.schedule) for run, settings in runs]
+        + [(result.settings, result.schedule) for result in kept]
+    )
     sweeps = make_sweeps(data)
     evaluated = []
     for run, settings in runs:

@@ -137,6 +137,11 @@ def settings_of(arguments, experiment):
     ]
 
 
+def schedule_of(experiment, settings):
+    """How a run is trained, as plain data that it notes."""
+    return experiment.schedules[settings.schedule].described(settings.model)
+
+
 def check_numbers(arguments):
     """Refuse numbers of epochs or images that are none, and seeds that are too large."""
     for name, value, least, most in (
@@ -192,6 +197,8 @@ def main():
         place.check_batch_size(settings.batch_size)
         run = run_of(arguments.runs_dir, settings)
         step = next_step(run, settings, arguments.resume, arguments.overwrite)
+        if step in ("resume", "skip"):
+            run.check_schedule(schedule_of(experiment, settings))
         planned.append((step, run, settings))
     if arguments.transform:
         check_transform(arguments.transform)
@@ -236,14 +243,16 @@ def train_all(experiment, pending, data, monitor, place):
     for _, _, settings in pending:
         if settings.transform:  # not every model can have every family
             build_model(experiment, settings, data)
-    described = {**environment.describe(), "devices": place.replicas}
-    versions = ", ".join(f"{name} {version}" for name, version in described["versions"].items())
-    print(f"Training on {described['device']} ({versions})")
-    for step, run, settings in pending:
-        if place.is_first:
+    made_with = {**environment.describe(), "devices": place.replicas}
+    versions = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
+    print(f"Training on {made_with['device']} ({versions})")
+    if place.is_first:
+        for step, run, _ in pending:
             if step == "overwrite":
-                run.discard()
-            run.start(settings, described, data.parameters)
+                run.discard()  # all at once: after an interruption --resume takes what is there
+    for _, run, settings in pending:
+        if place.is_first:
+            run.start(settings, made_with, data.parameters, schedule_of(experiment, settings))
         place.values(0)  # the others wait until the folder is as it should be
         metrics = train(experiment, run, settings, data, monitor, place)
         if metrics is None:

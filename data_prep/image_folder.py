@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
 
 from data_prep.distortions import default_workers
@@ -22,6 +22,8 @@ PARTS = ("train", "test")
 LOOKED_AT = 100
 LARGEST_GUESSED_SIDE = 96
 MODES = {1: "L", 3: "RGB"}
+GREY_16_BITS = ("I;16", "I")  # Pillow's names for a PNG's
+LYING = range(5, 9)  # orientations by EXIF in which width and height change places
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,23 @@ class ImageFiles:
         try:
             with Image.open(path, formats=FORMATS) as file:
                 # JPEGs are decoded at a fraction of their size where that is enough.
-                file.draft(MODES[channels], (width, height))
+                file.draft(MODES[channels], (max(width, height),) * 2)  # it may lie on its side
                 if file.width * file.height > MOST_PIXELS:
                     raise ValueError(f"it has more than {MOST_PIXELS:,} pixels: {file.size}")
-                image = file.convert(MODES[channels])
+                ImageOps.exif_transpose(file, in_place=True)
+                image = _eight_bits(file).convert(MODES[channels])
                 if image.size != (width, height):
                     image = image.resize((width, height), Image.Resampling.BILINEAR)
         except Exception as error:  # Pillow has many
             raise UserError(f"expected a picture at {path} ({one_line(error)})") from None
         return np.asarray(image).reshape(self.image_shape)
+
+
+def _eight_bits(image):
+    """The picture with 8 bits a pixel; Pillow itself makes all but the darkest of 16 bits white."""
+    if image.mode not in GREY_16_BITS:
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
 
 
 @dataclass(frozen=True)
@@ -184,7 +194,7 @@ def guess_shape(paths, side=None):
     """
     spread = np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).astype(int)
     sizes, modes = zip(*(_header(path) for path in paths[np.unique(spread)]), strict=True)
-    channels = 1 if set(modes) <= {"1", "L", "I;16"} else 3
+    channels = 1 if set(modes) <= {"1", "L", *GREY_16_BITS} else 3
     if side:
         return side, side, channels
     width, height = np.median(sizes, axis=0)
@@ -195,7 +205,8 @@ def guess_shape(paths, side=None):
 def _header(path):
     try:
         with Image.open(path, formats=FORMATS) as file:
-            return file.size, file.mode
+            lies = file.getexif().get(ExifTags.Base.Orientation) in LYING
+            return file.size[::-1] if lies else file.size, file.mode
     except Exception as error:  # Pillow has many
         raise UserError(f"expected a picture at {path} ({one_line(error)})") from None
 

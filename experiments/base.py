@@ -47,8 +47,9 @@ class Schedule:
         decay: what becomes of the learning rate: "constant", "cosine" to zero at the end, or
             "thirds", a tenth of it after each third.
         optimizer_arguments: the optimizer's other arguments.
-        augment: image shape (H, W, C) -> function (images, rng) -> images that each training batch
-            goes through, such as `JitterRanges`; None: images stay as they are.
+        augment: dataclass, such as `JitterRanges`, that called with an image shape (H, W, C) gives
+            the function (images, rng) -> images that each training batch goes through; None: images
+            stay as they are.
         localization_rates: model -> factor of the learning rate of its localization network; see
             `stn_keras.optimizers.with_localization_rate`.
         curriculum: part of the epochs in which the experiment's distortion grows from none to its
@@ -70,6 +71,23 @@ class Schedule:
     def of(self, model):
         """The schedule that a model is trained by."""
         return replace(self, **self.per_model.get(model, {}))
+
+    def described(self, model):
+        """How a model is trained, but for epochs and batch size, as plain data.
+
+        Example:
+            >>> Schedule(2, 8, "SGD", 0.1, "constant").described("cnn")["optimizer"]
+            'SGD'
+        """
+        return {
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "decay": self.decay,
+            "optimizer_arguments": self.optimizer_arguments,
+            "augment": self.augment and repr(self.augment),
+            "localization_rate": self.localization_rates.get(model, 1.0),
+            "curriculum": self.curriculum,
+        }
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Cluttered MNIST, 40x40: digits among scraps of others, from a file with a validation part."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,8 +12,6 @@ from experiments.data import Data, LabelledImages, TrainingImages
 SOURCE = "cluttered-mnist-40x40"
 # The transformer's output; it starts with the image's middle at its own resolution.
 WINDOW = 28
-JITTER = JitterRanges(rotation=15, scale=0.15, shift=0.2)
-SCRAPS, SCRAP_SIZE = 6, 6
 
 
 def load_data(folder, data_dir=None):
@@ -33,18 +31,31 @@ def load_data(folder, data_dir=None):
     )
 
 
-def augment(image_shape):
+@dataclass(frozen=True)
+class NewClutter:
     """Moves the images of a batch and puts scraps of its others on them: new clutter every epoch.
 
     The digits are known with their clutter alone, which a network soon knows by heart.
+
+    Attributes:
+        jitter: how far they are moved.
+        scraps: how many each image gets.
+        size: height and width of a scrap.
     """
-    jitter = JITTER(image_shape)
 
-    def move_and_clutter(images, rng):
-        moved = jitter(images, rng)
-        return add_scraps(moved, moved, np.arange(len(moved)), SCRAPS, SCRAP_SIZE, rng)
+    jitter: JitterRanges
+    scraps: int
+    size: int
 
-    return move_and_clutter
+    def __call__(self, image_shape):
+        """The function (images, rng) -> images."""
+        jitter = self.jitter(image_shape)
+
+        def move_and_clutter(images, rng):
+            moved = jitter(images, rng)
+            return add_scraps(moved, moved, np.arange(len(moved)), self.scraps, self.size, rng)
+
+        return move_and_clutter
 
 
 def build_model(name, input_shape, num_classes, transform=None):
@@ -116,7 +127,7 @@ BEST = Schedule(
     learning_rate=2e-3,
     decay="cosine",
     optimizer_arguments={"weight_decay": 0.1},
-    augment=augment,
+    augment=NewClutter(JitterRanges(rotation=15, scale=0.15, shift=0.2), scraps=6, size=6),
 )
 
 EXPERIMENT = Experiment(

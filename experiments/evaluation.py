@@ -1,5 +1,6 @@
 """Measure trained runs on every test set, without training anything."""
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from experiments.environment import describe
 from experiments.runs import Run, Settings, history_columns, read_json
 from experiments.saved import load_model
 
-BATCH_SIZE = 500
-SWEEP_IMAGES, TIMED_IMAGES = 1000, 10_000
+# Of large pictures fewer, so that a network's maps of a batch, and what is timed, fit into memory.
+BATCH_SIZE, MOST_PIXELS = 500, 5_000_000
+SWEEP_IMAGES, TIMED_IMAGES, TIMED_BYTES = 1000, 10_000, 2**30
 # axis label -> (family arguments of one value, values)
 SWEEPS = {
     "rotation (degrees)": (lambda value: {"rotate": value}, np.arange(-90, 91, 15)),
@@ -38,14 +40,15 @@ class RunResult:
         environment: device, versions, commit and time of the training.
         evaluated: the same of the evaluation.
         best_epoch: the epoch whose model is kept, from 1.
+        schedule: how it was trained; None where it was not noted. See `Run.schedule`.
         accuracy: test set -> share of right answers.
         sweeps: axis label -> accuracy at each of its values.
         predicted: whole test set -> predicted class of each of its images.
         images_per_second: of `predict`, on the device that evaluated.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        theta_deviation: mean distance of theta's entries from the identity on (at most 10,000)
-            images of the test set shown; None without a transformer.
+        theta_deviation: mean distance of theta's entries from the identity on the images of
+            `timed_images`; None without a transformer.
     """
 
     settings: Settings
@@ -60,6 +63,7 @@ class RunResult:
     training_seconds: float = 0.0
     history: list = field(default_factory=list)
     theta_deviation: float | None = None
+    schedule: dict | None = None
 
     @property
     def model(self):
@@ -79,7 +83,7 @@ def find_runs(runs_dir, experiment):
         List of (`Run`, `Settings`).
 
     Raises:
-        UserError: none has finished, or a folder holds the run of another experiment.
+        UserError: a folder holds the run of another experiment.
     """
     found = []
     for config in Path(runs_dir, experiment.name).glob("*/seed-*/config.json"):
@@ -94,11 +98,6 @@ def find_runs(runs_dir, experiment):
             found.append((run, settings))
         else:
             print(f"{run.folder}: not finished, left out; train.py --resume goes on with it")
-    if not found:
-        raise UserError(
-            f"expected finished runs in {Path(runs_dir, experiment.name)}, found none; "
-            f"python train.py {experiment.name} makes them"
-        )
     return sorted(found, key=lambda item: place(experiment, item[1]))
 
 
@@ -121,19 +120,23 @@ def place(experiment, settings):
     )
 
 
-def check_comparable(all_settings):
+def check_comparable(trained):
     """Runs of one model may differ in the seed alone: the report takes their mean.
+
+    Args:
+        trained: list of (`Settings`, schedule as the run notes it or None).
 
     Raises:
         UserError: two of them differ in something else.
     """
-    first = {}
-    for settings in all_settings:
+    first, first_schedule = {}, {}
+    for settings, schedule in trained:
         other = first.setdefault(settings.name, settings)
-        if replace(settings, seed=other.seed) != other:
+        noted = schedule is None or schedule == first_schedule.setdefault(settings.name, schedule)
+        if replace(settings, seed=other.seed) != other or not noted:
             raise UserError(
                 f"expected runs of {settings.name} that differ in the seed alone, got seed "
-                f"{settings.seed} with other settings than seed {other.seed}"
+                f"{settings.seed} trained otherwise than seed {other.seed}"
             )
 
 
@@ -181,6 +184,7 @@ def evaluate_run(run, settings, data, sweeps):
         environment=read_json(run.config, "environment"),
         evaluated=describe(),
         best_epoch=read_json(run.metrics, "best_epoch"),
+        schedule=run.schedule,
     )
     result.predicted = {name: predict(model, part) for name, part in data.test.items()}
     right = {name: result.predicted[name] == part.labels for name, part in data.test.items()}
@@ -193,9 +197,12 @@ def evaluate_run(run, settings, data, sweeps):
         label: _accuracy_by_value(model, swept, len(SWEEPS[label][1]))
         for label, swept in sweeps.items()
     }
-    images = data.test[data.shown].images[:TIMED_IMAGES]
+    images = timed_images(data)
     result.images_per_second = _throughput(model, as_input(images))
     result.history = run.read_history(history_columns(data))
+    epochs = read_json(run.metrics, "epochs", default=0)
+    if len(result.history) < epochs:
+        raise UserError(f"expected {epochs} epochs in {run.history}, got {len(result.history)}")
     result.training_seconds = sum(row["seconds"] for row in result.history)
     theta = predict_theta(model, images)
     if theta is not None:
@@ -204,9 +211,28 @@ def evaluate_run(run, settings, data, sweeps):
     return model, result
 
 
+def batch_size(image_shape):
+    """How many images (H, W, C) are measured at once.
+
+    Example:
+        >>> batch_size((28, 28, 1)), batch_size((1024, 1024, 3))
+        (500, 4)
+    """
+    height, width, _ = image_shape
+    return max(1, min(BATCH_SIZE, MOST_PIXELS // (height * width)))
+
+
+def timed_images(data):
+    """Images of the test set shown: at most 10,000 and, as models read them, a GiB."""
+    images = data.test[data.shown].images
+    most = TIMED_BYTES // (4 * math.prod(data.image_shape))
+    return images[: min(TIMED_IMAGES, most)]
+
+
 def predict(model, part):
     """The class that the model gives each image of `experiments.data.LabelledImages`."""
-    return model.predict(InOrder(part, BATCH_SIZE), verbose=0).argmax(-1)
+    batches = InOrder(part, batch_size(part.images.shape[1:]))
+    return model.predict(batches, verbose=0).argmax(-1)
 
 
 def predict_theta(model, images):
@@ -215,7 +241,7 @@ def predict_theta(model, images):
     if layer is None:
         return None
     theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
-    return theta.predict(as_input(images), batch_size=BATCH_SIZE, verbose=0)
+    return theta.predict(as_input(images), batch_size=batch_size(images.shape[1:]), verbose=0)
 
 
 def transformer_of(model):
@@ -235,6 +261,6 @@ def _throughput(model, images, repeats=3):
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
-        model.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        model.predict(images, batch_size=batch_size(images.shape[1:]), verbose=0)
         seconds.append(time.perf_counter() - started)
     return len(images) / float(np.median(seconds))

@@ -42,7 +42,6 @@ def load_data(folder, data_dir=None, image_size=None):
         test={"test": LabelledImages(ImageFiles(test.paths, shape), test.labels)},
         num_classes=len(found.classes),
         parameters={
-            "source": str(root),
             "seed": DATA_SEED,
             "image_shape": list(shape),
             "classes": list(found.classes),

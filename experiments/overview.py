@@ -89,8 +89,10 @@ def measured_cost(folder, settings):
 
 def _read(path):
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        summary = json.loads(path.read_text())
+        summary["models"]
+        return summary
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"expected a report of evaluate.py at {path}") from None
 
 

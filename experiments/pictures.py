@@ -52,10 +52,12 @@ def draw_all(evaluated, results, data, folder):
     if data.swept:
         draw_curves(_first_seeds(results, "sweeps"), folder / "curves.png")
         captions["curves.png"] = "Accuracy against rotation, scale and shift"
-    draw_confusion(_first_seeds(results, "predicted"), data, folder / "confusion.png")
-    captions["confusion.png"] = f"Confusion matrices on the {test_images.lower()}"
-    draw_learning(_first_seeds(results, "history"), measured, folder / "learning.png")
-    captions["learning.png"] = f"{measured.capitalize()} accuracy by epoch"
+    if answered := _first_seeds(results, "predicted"):
+        draw_confusion(answered, data, folder / "confusion.png")
+        captions["confusion.png"] = f"Confusion matrices on the {test_images.lower()}"
+    if watched := _first_seeds(results, "history"):
+        draw_learning(watched, measured, folder / "learning.png")
+        captions["learning.png"] = f"{measured.capitalize()} accuracy by epoch"
     return captions
 
 

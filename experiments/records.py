@@ -14,6 +14,12 @@ from experiments.evaluation import RunResult, belongs
 from experiments.runs import Settings
 
 FILE = "runs.jsonl"
+REPORT = "report.json"
+
+
+def noted(folder):
+    """Whether a folder has a report whose runs can be read."""
+    return any((folder / name).exists() for name in (FILE, REPORT))
 
 
 def write(results, data, folder):
@@ -53,14 +59,13 @@ def others(experiment, data, folder, runs):
 
 def _read(folder):
     """What the data of every run were made from, and its result."""
-    noted, report = folder / FILE, folder / "report.json"
+    if not noted(folder):
+        return []
     try:
-        if noted.exists():
-            records = [json.loads(line) for line in read_text(noted).splitlines()]
-        elif report.exists():
-            records = list(_records_of(json.loads(read_text(report))))
+        if (folder / FILE).exists():
+            records = [json.loads(line) for line in read_text(folder / FILE).splitlines()]
         else:
-            return []
+            records = list(_records_of(json.loads(read_text(folder / REPORT))))
         return [(record.pop("data"), _result(record)) for record in records]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise UserError(f"expected the runs of a report of evaluate.py in {folder}") from None

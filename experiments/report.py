@@ -20,6 +20,7 @@ def summarize(experiment, results, data):
     ]
     return {
         "experiment": experiment.name,
+        "data_option": " --data-dir PICTURES" if experiment.any_size else "",
         "title": experiment.title,
         "published_by": experiment.source,
         "environment": environment.describe(),
@@ -127,17 +128,28 @@ def _differences(summary):
 
 def _paired_tests(summary):
     """Each transformer against its plain classifier."""
-    rows = [["model", "against", "test images", "only it right", "only the other right", "p"]]
+    rows = [
+        [
+            "model",
+            "epochs",
+            "against",
+            "its epochs",
+            "test images",
+            "only model right",
+            "only the other right",
+            "p",
+        ]
+    ]
+    shown = ("model", "epochs", "plain", "plain_epochs", "test_set")
     for test in summary["paired_tests"]:
         counts = (f"{test[key]:,}" for key in ("only_model_right", "only_plain_right"))
-        names = (test["model"], test["plain"], test["test_set"])
-        rows.append([*names, *counts, p_value(test["p_value"])])
+        rows.append([*(str(test[key]) for key in shown), *counts, p_value(test["p_value"])])
     seeds = sorted({test["seed"] for test in summary["paired_tests"]})
     return [
         "## With and without a transformer",
         "",
         "Exact McNemar test, two-sided, on the same test images; the runs of seed "
-        f"{', '.join(map(str, seeds))}, the first that both models have.",
+        f"{', '.join(map(str, seeds))}, the first for which the answers of both are noted.",
         "",
         markdown_table(rows),
         "",
@@ -145,7 +157,10 @@ def _paired_tests(summary):
 
 
 def commands(summary):
-    """The command lines that train these models, one for all that are trained alike."""
+    """The command lines that train these models, one for all that are trained alike, and the one
+    that evaluates them.
+    """
+    of_experiment = f"{summary['experiment']}{summary['data_option']}"
     seeds = {}
     for model in summary["models"]:
         for run in model["runs"]:
@@ -155,11 +170,11 @@ def commands(summary):
     models = {}
     for (model, options), its_seeds in seeds.items():
         models.setdefault((options, ",".join(its_seeds)), []).append(model)
-    return [
-        f"python train.py {summary['experiment']} --models {' '.join(names)} {options} "
-        f"--seeds {its_seeds}"
+    training = [
+        f"python train.py {of_experiment} --models {' '.join(names)} {options} --seeds {its_seeds}"
         for (options, its_seeds), names in models.items()
     ]
+    return [*training, f"python evaluate.py {of_experiment}"]
 
 
 def _options(settings):
@@ -210,7 +225,6 @@ def _markdown(summary, pictures):
         "## How it was made",
         "",
         *(f"    {command}" for command in commands(summary)),
-        f"    python evaluate.py {summary['experiment']}",
         "",
         f"- seeds: {', '.join(map(str, seeds))}{data_seed}",
         *_origins(summary, "trained", "environment"),

@@ -18,7 +18,7 @@ _REQUIRED = object()
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the outcome of a run.
+    """What a run is asked for on the command line.
 
     `transform` is the family of the model's transformer; None is the model's own. `schedule` names
     one of the experiment's, whose epochs and batch size may be others here.
@@ -113,13 +113,17 @@ class Run:
 
         return read_progress(self.last_state)[0]
 
-    def start(self, settings, environment, data=None):
-        """Make the folder and write the run's settings and what its data were made from."""
+    def start(self, settings, environment, data=None, schedule=None):
+        """Make the folder and write all that decides the run's outcome, and where it is trained."""
         writable_folder(self.folder)
         remove_partials(self.folder)
-        write_json(
-            self.config, {"settings": asdict(settings), "environment": environment, "data": data}
-        )
+        config = {
+            "settings": asdict(settings),
+            "schedule": schedule,
+            "data": data,
+            "environment": environment,
+        }
+        write_json(self.config, config)
 
     def check_data(self, data):
         """Refuse other data than the run was started with.
@@ -130,12 +134,26 @@ class Run:
         Raises:
             UserError: they differ; a run of an earlier version did not note them.
         """
-        before = read_json(self.config, "data", default=None)
-        if before is not None and before != data:
-            different = [key for key in {**before, **data} if before.get(key) != data.get(key)]
-            raise UserError(
-                f"{self.folder} was trained on other data: {', '.join(different)} differ"
-            )
+        self._check_noted("data", data, "was trained on other data")
+
+    def check_schedule(self, schedule):
+        """Refuse to take the run for one that is trained in another way.
+
+        Args:
+            schedule: `experiments.base.Schedule.described`.
+
+        Raises:
+            UserError: they differ; a run of an earlier version did not note it.
+        """
+        self._check_noted(
+            "schedule", schedule, "holds a run of another schedule, which --overwrite discards"
+        )
+
+    def _check_noted(self, key, now, message):
+        before = read_json(self.config, key, default=None)
+        if before is not None and before != now:
+            different = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+            raise UserError(f"{self.folder} {message}: {', '.join(different)} differ")
 
     def settings(self):
         """The settings the run was started with.
@@ -152,6 +170,15 @@ class Run:
         ):
             raise UserError(f"expected the settings of a run in {self.config}")
         return settings
+
+    @property
+    def schedule(self):
+        """How it is trained, as `experiments.base.Schedule.described` gives it.
+
+        Raises:
+            UserError: config.json is damaged.
+        """
+        return read_json(self.config, "schedule", default=None)  # earlier runs did not note it
 
     def read_history(self, columns=HISTORY):
         """Rows of history.csv, numbers as floats; a cell left empty is missing in its row.

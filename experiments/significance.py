@@ -9,10 +9,10 @@ from scipy.stats import binomtest
 def compare_with_plain(experiment, results, data):
     """Every model with a transformer against its plain classifier, on every whole test set.
 
-    Both are trained by the same schedule.
+    Both are trained by the same schedule, though perhaps for another number of epochs.
 
-    Runs of one seed are compared, the first that both have: pooled over seeds the same images would
-    count several times, as if they were others.
+    Runs of one seed are compared, the first for which the answers of both are noted: pooled over
+    seeds the same images would count several times, as if they were others.
 
     Args:
         experiment: `experiments.Experiment`.
@@ -37,6 +37,8 @@ def compare_with_plain(experiment, results, data):
                     "model": name,
                     "plain": plain,
                     "seed": min(both),
+                    "epochs": one.settings.epochs,
+                    "plain_epochs": other.settings.epochs,
                     "test_set": test_set,
                     **mcnemar(right, plain_right),
                 }

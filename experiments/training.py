@@ -21,7 +21,7 @@ from experiments.callbacks import (
     random_states,
 )
 from experiments.distribution import Place
-from experiments.evaluation import BATCH_SIZE, predict
+from experiments.evaluation import batch_size, predict
 from experiments.runs import history_columns
 from experiments.saved import load_model, load_state, not_finite, read_progress
 from stn_keras import optimizers
@@ -100,10 +100,11 @@ def _fit(experiment, run, settings, data, monitor, place):
 
 
 def _validation(part, place):
+    count = batch_size(part.images.shape[1:])
     if place.replicas == 1:
-        return InOrder(part, BATCH_SIZE)
-    batch_size = -(-BATCH_SIZE // place.replicas) * place.replicas
-    return InOrderFilled(part, batch_size, place.part)
+        return InOrder(part, count)
+    count = -(-count // place.replicas) * place.replicas  # divisible
+    return InOrderFilled(part, count, place.part)
 
 
 def make_reproducible(settings):

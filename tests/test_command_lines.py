@@ -272,7 +272,7 @@ def test_another_family_is_added_to_the_report_of_another_machine(tmp_path):
     trained, here = (tmp_path / name / "mnist-1000" / "cnn" for name in ("runs", "here"))
     here.parent.mkdir(parents=True)
     trained.rename(here)
-    for runs in ("runs", "here"):  # each sees the runs of one model alone
+    for runs in ("runs", "here", "none"):  # each sees the runs of one model alone, or no run
         arguments = (*shared, "--runs-dir", tmp_path / runs, "--out", tmp_path / "out")
         code, _, err = run("evaluate.py", *arguments, "--add")
         assert code == 0, err

@@ -17,9 +17,8 @@ from experiments import EXPERIMENTS, pictures, report, training
 from experiments.base import Experiment, Schedule
 from experiments.batches import ShuffledBatches
 from experiments.callbacks import SaveBestAndLast, WriteHistory
-from experiments.cluttered_mnist import augment
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
-from experiments.evaluation import RunResult
+from experiments.evaluation import RunResult, check_comparable, evaluate_run, timed_images
 from experiments.runs import Run, Settings, next_step, run_of
 from experiments.significance import compare_with_plain, mcnemar
 from stn_keras import SpatialTransformer
@@ -207,7 +206,10 @@ def test_the_cluttered_classifiers_have_the_same_layers_and_the_window_starts_in
 
 def test_new_clutter_depends_on_the_generator_alone_and_leaves_the_batch(rng):
     images = rng.random((5, 40, 40, 1), "float32")
-    kept, change = images.copy(), augment((40, 40, 1))
+    kept, change = (
+        images.copy(),
+        EXPERIMENTS["cluttered-mnist"].schedules["best"].augment((40, 40, 1)),
+    )
     one, again, other = (change(images, np.random.default_rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(one, again)
     np.testing.assert_array_equal(images, kept)
@@ -334,6 +336,59 @@ def test_a_run_refuses_other_data(tmp_path):
         run.check_data({"seed": 2, "source": "mnist"})
 
 
+def test_a_run_refuses_another_schedule(tmp_path):
+    run = Run(tmp_path)
+    schedule = TINY.schedules["best"]
+    run.start(SETTINGS, {}, schedule=schedule.described("stn-tiny"))
+    run.check_schedule(replace(schedule, epochs=9).described("stn-tiny"))
+    for other in (replace(schedule, optimizer="SGD"), replace(schedule, localization_rates={})):
+        with pytest.raises(UserError, match="another schedule, which --overwrite discards: "):
+            run.check_schedule(other.described("stn-tiny"))
+
+
+def test_runs_of_two_schedules_have_no_mean():
+    one, other = (TINY.schedules[name].described("tiny") for name in TINY.schedules)
+    seeds = [replace(SETTINGS, seed=seed) for seed in range(3)]
+    check_comparable(zip(seeds, (one, None, one), strict=True))
+    with pytest.raises(UserError, match="got seed 2 trained otherwise than seed 0"):
+        check_comparable(zip(seeds, (one, None, other), strict=True))
+
+
+def test_an_interrupted_overwriting_is_resumed_to_its_end(tmp_path, monkeypatch, quiet_training):
+    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    arguments = ["train.py", "tiny", "--models", "tiny", "--seeds", "0,1", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--runs-dir", str(tmp_path)])
+    train_command.main()
+    assert len(list(tmp_path.rglob("metrics.json"))) == 2
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", interrupt)
+        patch.setattr(sys, "argv", [*sys.argv, "--overwrite"])
+        with pytest.raises(KeyboardInterrupt):
+            train_command.main()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--resume"])
+    assert not list(tmp_path.rglob("metrics.json"))
+    train_command.main()
+    assert len(list(tmp_path.rglob("metrics.json"))) == 2
+
+
+@pytest.mark.parametrize("size", [2, 2**20])
+def test_few_pictures_are_timed_where_they_are_large(size):
+    images = np.broadcast_to(np.uint8(0), (12_000, size, 1, 1))
+    data = replace(TINY_DATA, test={"test": LabelledImages(images, np.zeros(12_000))})
+    assert len(timed_images(data)) == min(10_000, 2**28 // size)
+
+
+def test_a_history_that_lacks_epochs_is_told(tmp_path, quiet_training):
+    run, _ = trained(tmp_path)
+    run.history.write_text("\n".join(run.history.read_text().splitlines()[:2]))
+    with pytest.raises(UserError, match=r"expected 3 epochs in .*history\.csv, got 1"):
+        evaluate_run(run, SETTINGS, TINY_DATA, {})
+
+
 def dry_run(monkeypatch, capsys, *arguments):
     """What train.py --dry-run prints."""
     monkeypatch.setattr(sys, "argv", ["train.py", "tiny", *map(str, arguments), "--dry-run"])
@@ -348,12 +403,16 @@ def test_a_dry_run_tells_what_an_earlier_one_took(tmp_path, monkeypatch, capsys)
     run = {"settings": made_by, "environment": {"device": "abacus"}}
     measured = {"model": "tiny", "training_seconds": 600, "runs": [run]}
     (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny" / "report.json").write_text(json.dumps({"models": [measured]}))
+    report_file = tmp_path / "tiny" / "report.json"
+    report_file.write_text(json.dumps({"models": [measured]}))
     lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--epochs", "4")
     assert lines[0].endswith("an epoch, 4.0 minutes where it was measured (abacus)")
     assert lines[1].endswith("40 images an epoch")
     lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--batch-size", "7")
     assert lines[0].endswith(f"(abacus, in batches of {made_by['batch_size']})")
+    report_file.write_text("{}")
+    with pytest.raises(UserError, match=r"expected a report of evaluate\.py at"):
+        dry_run(monkeypatch, capsys, "--runs-dir", tmp_path)
 
 
 def test_a_dry_run_lists_what_would_be_done_and_writes_nothing(tmp_path, monkeypatch, capsys):
@@ -413,7 +472,9 @@ def test_the_commands_of_a_report_train_its_runs_and_no_others(monkeypatch):
         )
     ]
     models = [{"runs": [{"settings": asdict(settings)}]} for settings in runs]
-    commands = report.commands({"experiment": "paper-r", "models": models})
+    summary = {"experiment": "paper-r", "data_option": "", "models": models}
+    *commands, last = report.commands(summary)
+    assert last == "python evaluate.py paper-r"
     trained = []
     for command in commands:
         monkeypatch.setattr("sys.argv", command.split()[1:])

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import evaluate as evaluate_command
 from data_prep.cifar10 import CLASSES, read_cifar10
@@ -52,6 +52,31 @@ def test_pictures_of_any_size_and_colour_become_alike(rng, tmp_path):
     assert guess_shape(paths, 64) == (64, 64, 3)
     write_folder(tmp_path / "c", rng, count=2, shape=(100, 200, 3))
     assert guess_shape(find_images(tmp_path / "c").training.paths) == (48, 96, 3)
+
+
+def test_pictures_of_16_bits_keep_their_greys(tmp_path):
+    ramp = np.linspace(0, 65535, 300).astype("uint16").reshape(10, 30)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    paths = np.array([tmp_path / "ramp.png"])
+    assert guess_shape(paths) == (10, 30, 1)
+    for channels in (1, 3):
+        image = ImageFiles(paths, (10, 30, channels))[:][0]
+        np.testing.assert_array_equal(image, np.repeat(ramp[..., None] >> 8, channels, axis=-1))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_pictures_of_a_camera_held_upright_stand_upright(suffix, tmp_path):
+    upright = np.zeros((40, 20, 3), "uint8")
+    upright[:10] = 255  # white above
+    lying = Image.fromarray(np.rot90(upright))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # a quarter of a turn clockwise shows it upright
+    lying.save(tmp_path / f"lying.{suffix}", exif=exif, quality=95)
+    paths = np.array([tmp_path / f"lying.{suffix}"])
+    shape = guess_shape(paths)
+    assert shape == (40, 20, 3)
+    error = np.abs(ImageFiles(paths, shape)[:][0].astype(int) - upright)
+    assert error.mean() < 2
 
 
 def test_a_damaged_picture_is_named(rng, tmp_path):
@@ -99,6 +124,9 @@ def test_image_folder_splits_every_class_and_keeps_the_parts_apart(rng, tmp_path
     assert (again.test["test"].images.paths == data.test["test"].images.paths).all()
     assert (data.image_shape, data.classes) == ((20, 30, 3), ("cat", "dog"))
     assert load(None, tmp_path, image_size=16).image_shape == (16, 16, 3)
+    elsewhere = tmp_path.with_name("elsewhere")
+    tmp_path.rename(elsewhere)  # the same pictures, so a run of them goes on
+    assert load(None, elsewhere).parameters == data.parameters
     monkeypatch.delenv("STN_DATA_DIR", raising=False)
     with pytest.raises(UserError, match="expected --data-dir ROOT"):
         load(None)
