@@ -26,10 +26,11 @@ HEADING = [
 ]
 EXPLANATION = """\
 Accuracy in percent on test images: mean over seeds, its standard error, (number of seeds). The
-epoch is chosen on other images. *As published*: trained by the published schedule. *Ours*: the same
-network by ours. *Above published*: points that ours lies above the published figure. *p*: McNemar's
-test against the same classifier without a transformer. *Training*: minutes a seed. Where there is
-no run by our schedule, the last columns are of the published one."""
+epoch is chosen on other images. *As published*: trained by the published schedule. *Ours*: trained
+by ours. *Above published*: points that ours lies above the published figure. *p*: McNemar's test
+against the classifier without a transformer; the report says for how many epochs each was trained.
+*Training*: minutes a seed. Where there is no run by our schedule, the last columns are of the
+published one."""
 
 
 def write_overview(folder):

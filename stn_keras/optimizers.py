@@ -28,7 +28,8 @@ def with_localization_rate(optimizer, model, rate):
         Keras optimizer for `model.compile`, saved and loaded with the model.
 
     Raises:
-        ValueError: `rate` is no positive number, or the model has no transformer or is not built.
+        ValueError: `rate` is no positive number, the optimizer wraps others, or the model has no
+            transformer that learns or is not built. Later: layers were frozen or thawed since.
 
     Example:
         >>> from stn_keras.models import cnn, with_spatial_transformer
@@ -41,10 +42,12 @@ def with_localization_rate(optimizer, model, rate):
     slow = {id(variable) for variable in localization_variables(model)}
     if not slow:
         raise ValueError(
-            f"Expected a built model with a SpatialTransformer. Received: model={model.name!r}"
+            "Expected a built model with a SpatialTransformer that learns. "
+            f"Received: model={model.name!r}"
         )
-    positions = [i for i, v in enumerate(model.trainable_variables) if id(v) in slow]
-    return PartlySlower(optimizer, rate, positions)
+    trained = model.trainable_variables
+    positions = [i for i, variable in enumerate(trained) if id(variable) in slow]
+    return PartlySlower(optimizer, rate, positions, len(trained))
 
 
 def localization_variables(model):
@@ -64,10 +67,16 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
 
     They are told apart by position: Keras gives a variable another path when its model is loaded.
 
+    The copy's rate follows the other's, whatever sets that: a schedule, a callback, an assignment.
+
     Args:
         optimizer: Keras optimizer, not yet used.
         rate: factor of the copy's learning rate.
         slow: positions of the slower variables among those the optimizer is built with.
+        count: how many variables those are; None: any number.
+
+    Raises:
+        ValueError: the optimizer wraps others, or is built with another number of variables.
 
     Example:
         >>> optimizer = PartlySlower(keras.optimizers.Adam(1e-3), 0.1, slow=[0])
@@ -76,16 +85,38 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
         [0.0001, 0.001]
     """
 
-    def __init__(self, optimizer, rate, slow, name=None):
+    def __init__(self, optimizer, rate, slow, count=None, name=None):
         super().__init__(self._choose, name=name)
-        self._optimizer, self.rate, self.slow = optimizer, rate, list(slow)
         config = optimizer.get_config()
-        self._slower = type(optimizer).from_config(
-            {**config, "learning_rate": _scaled(config["learning_rate"], rate)}
-        )
+        if "learning_rate" not in config:
+            raise ValueError(
+                "Expected an optimizer that wraps no other one. "
+                f"Received: optimizer={type(optimizer).__name__}"
+            )
+        self._optimizer, self.rate, self.slow, self.count = optimizer, rate, list(slow), count
+        self._slower = type(optimizer).from_config({**config, "learning_rate": 0.0})
         self._slower.name = f"{optimizer.name}_slower"
+        self._slower._get_current_learning_rate = self._slower_rate
+        for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
+            if hasattr(optimizer, name):
+                setattr(self._slower, name, getattr(optimizer, name))
+        for each in (self._slower, optimizer):  # callbacks look for them before there is a step
+            each.loss_scale_factor = self.loss_scale_factor
+            self._inner_optimizers.append(each)
+
+    def _slower_rate(self):
+        current = self._optimizer._learning_rate
+        if isinstance(current, keras.optimizers.schedules.LearningRateSchedule):
+            return self.rate * current(self._slower.iterations)
+        return self.rate * self._optimizer.learning_rate
 
     def build(self, var_list):
+        if self.count not in (None, len(var_list)):
+            raise ValueError(
+                f"Expected the {self.count} trainable variables that the model had when the "
+                "optimizer was made; freeze layers before. "
+                f"Received: {len(var_list)} variables"
+            )
         self._slow_keys = {self._var_key(var_list[i]) for i in self.slow}
         super().build(var_list)
 
@@ -98,6 +129,7 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
             "optimizer": keras.optimizers.serialize(self._optimizer),
             "rate": self.rate,
             "slow": self.slow,
+            "count": self.count,
             "name": self.name,
         }
 
@@ -105,37 +137,6 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
     def from_config(cls, config, custom_objects=None):
         optimizer = keras.optimizers.deserialize(config["optimizer"], custom_objects)
         return cls(**{**config, "optimizer": optimizer})
-
-
-@keras.saving.register_keras_serializable(package="stn_keras")
-class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate schedule times a factor.
-
-    Args:
-        schedule: Keras learning rate schedule.
-        factor: number.
-
-    Example:
-        >>> decay = keras.optimizers.schedules.CosineDecay(1.0, 10)
-        >>> float(ScaledSchedule(decay, 0.5)(0))
-        0.5
-    """
-
-    def __init__(self, schedule, factor):
-        super().__init__()
-        self.schedule, self.factor = schedule, factor
-
-    def __call__(self, step):
-        return self.factor * self.schedule(step)
-
-    def get_config(self):
-        schedule = keras.optimizers.schedules.serialize(self.schedule)
-        return {"schedule": schedule, "factor": self.factor}
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
-        return cls(schedule, config["factor"])
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -176,10 +177,3 @@ class ConvMuon(keras.optimizers.Muon):
         """A step of the size that Adam's would have."""
         matrix = ops.reshape(x, (-1, x.shape[-1]))
         return ops.reshape(super().lr_adjust(matrix), x.shape)
-
-
-def _scaled(learning_rate, factor):
-    """`learning_rate` as it stands in an optimizer's config."""
-    if isinstance(learning_rate, dict):
-        return ScaledSchedule(keras.optimizers.schedules.deserialize(learning_rate), factor)
-    return factor * learning_rate

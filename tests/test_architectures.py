@@ -247,9 +247,79 @@ def test_a_model_with_a_localization_rate_is_saved_and_goes_on(rng, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_a_callback_sets_both_rates(rng):
+    images, targets = rng.random((4, 8, 8, 1), "float32"), rng.random((4, 3), "float32")
+    model = with_spatial_transformer(small_classifier(), localization=layers.Flatten())
+    optimizer = with_localization_rate(keras.optimizers.Adam(1e-3), model, 0.1)
+    model.compile(optimizer, "mse")
+    rates, set_by_callback = [], [0.0, 5e-4, 2e-4]
+    model.fit(
+        images,
+        targets,
+        epochs=3,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.LearningRateScheduler(lambda epoch: set_by_callback[epoch]),
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: rates.append(
+                    [float(each.learning_rate) for each in optimizer.optimizers]
+                )
+            ),
+        ],
+    )
+    np.testing.assert_allclose(rates, [[0.1 * rate, rate] for rate in set_by_callback], rtol=1e-6)
+
+
+def test_the_slower_optimizer_decays_no_more_weights():
+    model = with_spatial_transformer(small_classifier(), localization=layers.Flatten())
+    adam = keras.optimizers.AdamW(1e-3)
+    adam.exclude_from_weight_decay(var_names=["bias"])
+    slower, rest = with_localization_rate(adam, model, 0.1).optimizers
+    for variable in model.trainable_variables:
+        assert slower._use_weight_decay(variable) == rest._use_weight_decay(variable)
+    np.testing.assert_allclose(float(slower.learning_rate), 1e-4, rtol=1e-6)
+
+
+def test_what_is_slower_is_decided_before_layers_are_frozen(rng):
+    images, targets = rng.random((4, 8, 8, 1), "float32"), rng.random((4, 3), "float32")
+    model = with_spatial_transformer(small_classifier())
+    optimizer = with_localization_rate(keras.optimizers.Adam(), model, 0.1)
+    model.get_layer("spatial_transformer").localization.trainable = False
+    model.compile(optimizer, "mse")
+    with pytest.raises(ValueError, match="freeze layers before"):
+        model.train_on_batch(images, targets)
+
+
+def test_iterative_theta_of_a_symbolic_tensor_makes_a_model(rng):
+    inputs = keras.Input((12, 12, 1))
+    layer = IterativeSpatialTransformer(layers.Flatten(), steps=3)
+    assert layer.theta(np.zeros((2, 12, 12, 1), "float32")).shape == (2, 6)
+    layer(inputs)
+    layer.regressor.kernel.assign(rng.normal(0, 1e-3, layer.regressor.kernel.shape))
+    model = keras.Model(inputs, layer.theta(inputs))
+    images = rng.random((2, 12, 12, 1), "float32")
+    theta = ops.convert_to_numpy(layer.theta(images))
+    np.testing.assert_allclose(model.predict(images, verbose=0), theta, atol=1e-6)
+    assert model.output_shape == (None, 6)
+
+
+def test_iterative_takes_images_of_any_size(rng):
+    inputs = keras.Input((None, None, 1))
+    layer = IterativeSpatialTransformer(steps=2, output_size=8)
+    model = keras.Model(inputs, layer(inputs))
+    for size in (20, 33):
+        images = rng.random((2, size, size + 1, 1), "float32")
+        assert model.predict(images, verbose=0).shape == (2, 8, 8, 1)
+    with pytest.raises(ValueError, match=r"localization_inputs.*\(2, 5\)"):
+        IterativeSpatialTransformer(layers.Dense(4)).build((2, 8, 8, 1), (2, 5))
+
+
 def test_a_localization_rate_needs_a_transformer_and_a_positive_rate():
     adam = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="SpatialTransformer"):
         with_localization_rate(adam, small_classifier(), 0.1)
+    model = with_spatial_transformer(small_classifier())
     with pytest.raises(ValueError, match="rate"):
-        with_localization_rate(adam, with_spatial_transformer(small_classifier()), 0)
+        with_localization_rate(adam, model, 0)
+    with pytest.raises(ValueError, match="LossScaleOptimizer"):
+        with_localization_rate(keras.optimizers.LossScaleOptimizer(adam), model, 0.1)

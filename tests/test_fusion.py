@@ -145,3 +145,32 @@ def test_grids_of_every_end_train_as_they_infer(transform):
 
     for ours, expected in zip(run(True), run(False), strict=True):
         np.testing.assert_allclose(ours, expected, atol=5e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("shape", [SMALL, (3, 128, 128, 1)])
+@pytest.mark.parametrize(
+    ("dtype", "interpolation"), [("float32", "nearest"), ("uint8", "bilinear")]
+)
+def test_what_has_no_gradient_trains_at_any_size(shape, dtype, interpolation):
+    inputs = keras.Input(shape[1:], dtype=dtype)
+    straightened = SpatialTransformer(interpolation=interpolation)(inputs)
+    maps = keras.layers.Conv2D(1, 3)(straightened)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    model.compile("sgd", "mse")
+    images = np.random.default_rng(0).integers(0, 9, shape).astype(dtype)
+    assert np.isfinite(model.train_on_batch(images, np.zeros((len(images), 1))))
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest"])
+@pytest.mark.parametrize("eager", [True, False])
+def test_no_images_have_a_gradient_of_none(fill_mode, eager):
+    layer = tilted_transformer(SMALL, fill_mode=fill_mode)
+
+    def gradient(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            total = tf.reduce_sum(layer(images, training=True))
+        return tape.gradient(total, images)
+
+    run = gradient if eager else tf.function(gradient)
+    assert run(tf.zeros((0, *SMALL[1:]))).shape == (0, *SMALL[1:])

@@ -124,6 +124,33 @@ def test_a_transformer_before_it_learns_as_before_keras_own_layer(rng):
         np.testing.assert_allclose(ours, keras_own, atol=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_it_trains_whatever_keras_settings(rng, policy, data_format):
+    images, labels = rng.random((16, 12, 12, 1), "float32"), rng.integers(0, 4, 16)
+    before = keras.config.image_data_format()
+    keras.config.set_dtype_policy(policy)
+    keras.config.set_image_data_format(data_format)
+    try:
+        last = {"data_format": "channels_last"}
+        classifier = keras.Sequential(
+            [
+                keras.Input((12, 12, 1)),
+                ImageConv2D(8, 5, **last),
+                keras.layers.Flatten(**last),
+                keras.layers.Dense(4, activation="softmax", dtype="float32"),
+            ]
+        )
+        model = with_spatial_transformer(classifier, (12, 12, 1), **last)
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        kernel = model.get_layer("spatial_transformer").regressor.kernel
+        assert not np.any(kernel.numpy())
+        model.train_on_batch(images, labels)
+        assert np.any(kernel.numpy())
+    finally:
+        keras.config.set_image_data_format(before)
+
+
 def test_it_saves_and_loads(rng, tmp_path):
     images = rng.random((2, 12, 12, 3), "float32")
     model = keras.Sequential([keras.Input((12, 12, 3)), ImageConv2D(4, 3, padding="same")])

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import EXACT
 from keras import layers, ops
 
 import stn_keras
@@ -325,6 +326,79 @@ def test_image_dtypes(rng, dtype, read_as):
     read = sample(images, coordinates)
     assert keras.backend.standardize_dtype(read.dtype) == read_as
     np.testing.assert_array_equal(ops.cast(read, "float64"), ops.cast(images, "float64"))
+
+
+def test_float64_throughout(rng):
+    floatx = keras.config.floatx()
+    keras.config.set_floatx(EXACT)
+    try:
+        images = rng.random((2, 8, 8, 1))
+        layer = SpatialTransformer(dtype=EXACT)
+        np.testing.assert_array_equal(ops.convert_to_numpy(layer(images)), images.astype(EXACT))
+        limits = {"scale": (0.5, 2.0), "angle": 0.0}
+        regressor = ThetaRegressor("similarity", constraints=limits, dtype=EXACT)
+        theta = ops.convert_to_numpy(regressor(images))
+        np.testing.assert_array_equal(theta, np.tile([1.0, 0, 0, 0], (2, 1)))
+    finally:
+        keras.config.set_floatx(floatx)
+
+
+def test_the_symbolic_dtype_is_that_of_the_result(rng):
+    coordinates = keras.Input((4, 4, 2))
+    for dtype, policy in (("float32", "mixed_float16"), ("uint8", "mixed_float16")):
+        images = keras.Input((4, 4, 1), dtype=dtype)
+        values = rng.integers(0, 9, (1, 4, 4, 1)).astype(dtype)
+        read = BilinearSampler(dtype=policy)(images, coordinates)
+        assert read.dtype == "float32"
+        layer = SpatialTransformer(dtype=policy)
+        assert layer(images).dtype == "float16"
+        assert keras.backend.standardize_dtype(layer(values).dtype) == "float16"
+
+
+def test_features_of_another_size_are_refused(rng):
+    regressor = ThetaRegressor()
+    regressor(rng.random((2, 8)))
+    with pytest.raises(ValueError, match="expected axis 1"):
+        regressor(rng.random((2, 16)))
+    layer = SpatialTransformer(layers.Flatten(), output_size=8)
+    assert layer(rng.random((2, 8, 8, 1))).shape == (2, 8, 8, 1)
+    with pytest.raises(ValueError, match="expected axis 1"):
+        layer(rng.random((2, 16, 16, 1)))
+
+
+def test_images_are_read_at_a_theta_each_or_one_at_all(rng):
+    layer = SpatialTransformer()
+    images, theta = rng.random((5, 8, 8, 1)), np.tile(Affine().identity, (5, 1))
+    layer(images)
+    read = ops.convert_to_numpy(layer.warp(ops.convert_to_tensor(images[:1]), theta))
+    np.testing.assert_array_equal(read, np.tile(images[:1].astype(read.dtype), (5, 1, 1, 1)))
+    for count in (1, 7):
+        with pytest.raises(ValueError, match=f"theta.shape=\\({count}, 6\\)"):
+            layer.warp(images, np.tile(Affine().identity, (count, 1)))
+
+
+@pytest.mark.parametrize("setting", ["mixed_bfloat16", "channels_first"])
+def test_the_default_localization_outlives_keras_settings(rng, tmp_path, setting):
+    data_format = keras.config.image_data_format()
+    try:
+        if setting == "channels_first":
+            keras.config.set_image_data_format(setting)
+        else:
+            keras.config.set_dtype_policy(setting)
+        inputs = keras.Input((40, 40, 3))
+        model = keras.Model(inputs, SpatialTransformer(data_format="channels_last")(inputs))
+        model.set_weights([rng.normal(0, 0.05, weight.shape) for weight in model.get_weights()])
+        model.save(tmp_path / "model.keras")
+        images = rng.random((2, 40, 40, 3), "float32")
+        before = model.predict(images, verbose=0)
+    finally:
+        keras.config.set_image_data_format(data_format)
+    keras.config.set_dtype_policy("float32")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
+    localization = loaded.layers[-1].localization
+    policies = {layer.dtype_policy.name for layer in localization.layers}
+    assert policies == {loaded.layers[-1].dtype_policy.name}
 
 
 def test_empty_batch_and_single_pixels():

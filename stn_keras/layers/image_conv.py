@@ -48,11 +48,12 @@ class ImageConv2D(keras.layers.Conv2D):
         kernel = ops.convert_to_tensor(kernel)
         features = convolve(ops.stop_gradient(inputs), kernel)
         size = inputs.shape[1:3]
-        return with_gradient(
-            features,
-            inputs,
-            lambda upstream: image_gradient(upstream, kernel, size, self.padding, block),
-        )
+
+        def gradient(upstream):  # computed outside the scope that casts the kernel
+            cast = ops.cast(kernel, upstream.dtype)
+            return image_gradient(upstream, cast, size, self.padding, block)
+
+        return with_gradient(features, inputs, gradient)
 
     def _block(self, images_shape):
         """Height and width of the blocks of pixels that take the places of channels."""

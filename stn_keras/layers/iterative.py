@@ -27,7 +27,8 @@ class IterativeSpatialTransformer(SpatialTransformer):
         **arguments: as in `SpatialTransformer`; `constraints` bound each step's change, and
             `initial_theta` is the change of each step before training.
 
-    Input shape: as `SpatialTransformer`.
+    Input shape: as `SpatialTransformer`. Where the images' size is known only at run time, the
+        network looks at images of `output_size` from the second step on.
 
     Output shape: as `SpatialTransformer`.
 
@@ -59,6 +60,17 @@ class IterativeSpatialTransformer(SpatialTransformer):
         self.step_transform = self.transform
         if isinstance(self.transform, AffineFamily):
             self.transform = Affine(self.transform.align_corners)
+        self._look_size = None
+
+    def build(self, images_shape, localization_inputs_shape=None):
+        seen = localization_inputs_shape or images_shape
+        if len(seen) != 4:
+            raise ValueError(
+                f"Expected `localization_inputs` (N, H, W, C). Received: shape={tuple(seen)}"
+            )
+        super().build(images_shape, localization_inputs_shape)
+        # Where sizes are known only at run time, every look has that of the output.
+        self._look_size = self.output_size if None in self._size_of(seen) else None
 
     def theta(self, images, training=None):
         """The composed transform of all steps for each image.
@@ -70,9 +82,11 @@ class IterativeSpatialTransformer(SpatialTransformer):
         Returns:
             theta (N, 6), or (N, 8) for a homography, float32.
         """
+        if isinstance(images, keras.KerasTensor):
+            return _Theta(self)(images)
         theta = self._change(images, training)
         for _ in range(self.steps - 1):
-            seen = self._warp_to(None, images, theta, training)
+            seen = self._warp_to(self._look_size, images, theta, training)
             theta = compose(theta, self._change(seen, training))
         return ops.reshape(theta, (-1, self.transform.num_parameters))
 
@@ -87,3 +101,18 @@ class IterativeSpatialTransformer(SpatialTransformer):
             "transform": keras.saving.serialize_keras_object(self.step_transform),
             "steps": self.steps,
         }
+
+
+class _Theta(keras.layers.Layer):
+    """A transformer's theta as a layer: what it reads to find it has no symbolic value."""
+
+    def __init__(self, transformer):
+        super().__init__(autocast=False, name=f"{transformer.name}_theta")
+        self.transformer = transformer
+
+    def build(self, images_shape):
+        if not self.transformer.built:
+            self.transformer.build(images_shape)
+
+    def call(self, images, training=None):
+        return self.transformer.theta(images, training=training)

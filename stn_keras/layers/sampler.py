@@ -81,6 +81,13 @@ class Sampler(keras.layers.Layer):
             return (batch, images_shape[1], height, width)
         return (batch, height, width, images_shape[3])
 
+    def compute_output_spec(self, images, coordinates):
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        return keras.KerasTensor(
+            self.compute_output_shape(images.shape, coordinates.shape),
+            dtype=dtype if keras.backend.is_float_dtype(dtype) else "float32",
+        )
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -106,7 +106,7 @@ class SpatialTransformer(keras.layers.Layer):
         )
         self._default_localization = localization is None
         if localization is None:
-            localization = default_localization(self.sampler.data_format)
+            localization = default_localization(self.sampler.data_format, self.dtype_policy)
         self.localization = localization
         self.regressor = ThetaRegressor(
             self.transform, constraints, self._start(initial_theta), name="theta"
@@ -152,7 +152,16 @@ class SpatialTransformer(keras.layers.Layer):
         """The images, in the layer's data format, read where theta (N, P) says.
 
         In a training graph of TensorFlow on a CPU, grid and sampler are XLA kernels.
+
+        Raises:
+            ValueError: there is neither one image nor one for each theta.
         """
+        batches = {images.shape[0], theta.shape[0]} - {None}
+        if len(batches) > 1 and images.shape[0] != 1:
+            raise ValueError(
+                "Expected one image, or one for each theta. Received: "
+                f"images.shape={tuple(images.shape)}, theta.shape={tuple(theta.shape)}"
+            )
         return self._warp_to(self.output_size, images, theta, training)
 
     def _warp_to(self, output_size, images, theta, training):
@@ -179,6 +188,8 @@ class SpatialTransformer(keras.layers.Layer):
     def call(self, images, localization_inputs=None, training=None):
         seen = images if localization_inputs is None else localization_inputs
         theta = self.theta(seen, training=training)
+        if not keras.backend.is_float_dtype(images.dtype):
+            images = ops.cast(images, self.compute_dtype)
         if training and self.outside_penalty:
             self.add_loss(self.outside_penalty * self._distance_outside(images, theta))
         return self.warp(images, theta, training=training)
@@ -229,10 +240,13 @@ class SpatialTransformer(keras.layers.Layer):
         return cls(**{**config, **nested})
 
 
-def default_localization(data_format):
-    """A small localization network for images of any size: it looks at a 32x32 thumbnail."""
-    layers, last = keras.layers, {"data_format": "channels_last"}
-    to_last = [layers.Permute((2, 3, 1))] if data_format == "channels_first" else []
+def default_localization(data_format, dtype):
+    """A small localization network for images of any size: it looks at a 32x32 thumbnail.
+
+    All of it is set here, so that Keras's settings may be others when the layer is loaded.
+    """
+    layers, last = keras.layers, {"data_format": "channels_last", "dtype": dtype}
+    to_last = [layers.Permute((2, 3, 1), dtype=dtype)] if data_format == "channels_first" else []
     return keras.Sequential(
         [
             *to_last,
@@ -241,8 +255,8 @@ def default_localization(data_format):
             layers.MaxPooling2D(2, **last),
             layers.Conv2D(32, 5, activation="relu", **last),
             layers.MaxPooling2D(2, **last),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
+            layers.Flatten(**last),
+            layers.Dense(64, activation="relu", dtype=dtype),
         ],
         name="localization",
     )

@@ -57,6 +57,8 @@ class ThetaRegressor(keras.layers.Layer):
                 "network in a global or adaptive pooling. "
                 f"Received: features.shape={tuple(features_shape)}"
             )
+        sizes = dict(enumerate(features_shape[1:], start=1))
+        self.input_spec = keras.layers.InputSpec(ndim=len(features_shape), axes=sizes)
         outputs = self._start.size
         self.kernel = self.add_weight(
             name="kernel", shape=(math.prod(features_shape[1:]), outputs), initializer="zeros"
@@ -70,7 +72,9 @@ class ThetaRegressor(keras.layers.Layer):
         features = ops.cast(ops.reshape(features, (-1, self.kernel.shape[0])), self.compute_dtype)
         theta = ops.matmul(features, self.kernel) + self.bias
         theta = ops.reshape(theta, (-1, *self._start.shape))
-        return self._constrain(theta - to_tensor(self._start)) if self._constrain else theta
+        if not self._constrain:
+            return theta
+        return self._constrain(theta - ops.cast(to_tensor(self._start), theta.dtype))
 
     def compute_output_shape(self, features_shape):
         return (features_shape[0], *self._start.shape)

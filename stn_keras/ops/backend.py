@@ -71,7 +71,7 @@ def _add_rows(first, offsets, upstream, count):
         sums = tf.math.unsorted_segment_sum(side_by_side, first, count)
         parts = tf.split(sums, len(upstream[group]), axis=-1)
         for part, offset in zip(parts, offsets[group], strict=True):
-            moved.append(tf.pad(part[: count - offset], ((offset, 0), (0, 0))))
+            moved.append(tf.pad(part, ((offset, 0), (0, 0)))[:count])
     return tf.add_n(moved)
 
 
@@ -82,13 +82,14 @@ def _add_windows(first, steps, columns, upstream, count):
     @tf.custom_gradient
     def add(*upstream):
         channels, size = upstream[0].shape[-1], len(steps)
-        sums = tf.zeros((count * channels,), upstream[0].dtype)
+        rows = tf.maximum(count, size)  # a window fits, though there be no image
+        sums = tf.zeros((rows * channels,), upstream[0].dtype)
         for number, down in enumerate(steps):
             row = upstream[number * size : (number + 1) * size]
             from_the_left = [row[steps.index(right)] for right in range(size)]
             windows = tf.reshape(_stack(from_the_left), (-1, size * channels))
             sums = _scatter_windows(sums, (first + down * columns) * channels, windows)
-        return tf.reshape(sums, (count, channels)), gradient
+        return tf.reshape(sums, (rows, channels))[:count], gradient
 
     def gradient(upstream):
         return gather_neighbours(upstream, first, steps, columns)
@@ -181,9 +182,12 @@ def _gradient_to(position, function):
         return tf.map_fn(of_one, (upstream, *arguments), fn_output_signature=dtypes)
 
     def run(upstream, *arguments):
+        at_once = gradient(upstream, *arguments)
         values = upstream[0].shape[1:].num_elements()
-        large = values is not None and values >= _LARGE_IMAGE
-        return (one_by_one if large else gradient)(upstream, *arguments)
+        connected = None not in tf.nest.flatten(at_once)
+        if not connected or values is None or values < _LARGE_IMAGE:
+            return at_once
+        return one_by_one(upstream, *arguments)  # what nothing needs falls out of the kernel
 
     return run
 

@@ -17,7 +17,12 @@ def image_gradient(upstream, kernel, size, padding, block):
         after = count * block + reach - before - upstream.shape[axis + 1]
         around.append((before, after))
     around.append((0, 0))
-    pixels = ops.conv(ops.pad(upstream, around), _moved_kernels(kernel, block), strides=block)
+    pixels = ops.conv(
+        ops.pad(upstream, around),
+        _moved_kernels(kernel, block),
+        strides=block,
+        data_format="channels_last",
+    )
     pixels = ops.reshape(pixels, (-1, *blocks, block, block, kernel.shape[2]))
     pixels = ops.transpose(pixels, (0, 1, 3, 2, 4, 5))
     image = ops.reshape(pixels, (-1, *(count * block for count in blocks), kernel.shape[2]))

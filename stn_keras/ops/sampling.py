@@ -140,7 +140,8 @@ def _number_of_image(images, shape):
     count, height, width = shape
     if images.shape[0] == 1:
         return 0
-    number = ops.arange(count * height * width, dtype="int32") // ops.maximum(height * width, 1)
+    pixels = ops.cast(ops.maximum(height * width, 1), "int32")
+    number = ops.arange(count * height * width, dtype="int32") // pixels
     return ops.minimum(number, ops.shape(images)[0] - 1)
 
 

@@ -68,11 +68,15 @@ class Constraints:
     def __call__(self, move):
         """theta (N, *start.shape) for a move from the start of the same shape."""
         below = move < 0
-        reach = ops.where(below, _finite(self._low), _finite(self._high))
+        low, high, start = (
+            ops.cast(to_tensor(reach), move.dtype)
+            for reach in (_finite(self._low), _finite(self._high), self.start)
+        )
+        reach = ops.where(below, low, high)
         bounded = ops.where(below, np.isfinite(self._low), np.isfinite(self._high))
         # A fixed entry has reach 0, and is divided by 1.
         squashed = reach * ops.tanh(move / ops.where(reach == 0, ops.ones_like(reach), reach))
-        return ops.where(bounded, squashed, move) + to_tensor(self.start)
+        return ops.where(bounded, squashed, move) + start
 
     def _check_inside(self, name, value, low, high):
         if not ((low < 0) & (high > 0)).all():
