@@ -4,12 +4,15 @@ log level.
 
 import contextlib
 import importlib
+import logging
 import os
 
 
 def quiet_import(name):
     """Import a module that starts Keras, dropping what its libraries write to stderr."""
     set_environment()
+    # Models that are evaluated one after another are compiled each; it warns of too many.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with without_stderr():
         return importlib.import_module(name)
 

@@ -22,3 +22,16 @@ def test_importing_keras_prints_nothing():
     command = "from data_prep.quiet import quiet_import; quiet_import('stn_keras')"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
     assert done.stdout + done.stderr == b""
+
+
+def test_tensorflow_tells_errors_alone():
+    pytest.importorskip("tensorflow")
+    command = """
+from data_prep.quiet import quiet_import
+logger = quiet_import("tensorflow").get_logger()
+logger.warning("too many models are compiled")
+logger.error("this matters")
+"""
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    assert b"too many" not in done.stderr
+    assert b"this matters" in done.stderr
