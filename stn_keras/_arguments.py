@@ -50,6 +50,11 @@ def widest_float(*dtypes):
     return "float64" if "float64" in names else "float32"
 
 
+def any_symbolic(*tensors):
+    """Whether Keras is only describing a model: one of the tensors has no values yet."""
+    return any(isinstance(tensor, keras.KerasTensor) for tensor in tensors)
+
+
 def to_tensor(array):
     """A tensor of the array's own dtype: torch's conversion would make float64 float32."""
     dtype = getattr(array, "dtype", None)

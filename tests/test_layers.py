@@ -190,6 +190,22 @@ def test_theta_of_a_symbolic_tensor_makes_a_model(rng):
     np.testing.assert_allclose(predicted, theta_of(layer, images), atol=1e-6)
 
 
+@pytest.mark.parametrize(("fill_mode", "fill_value"), [("constant", (0.5, 1.0)), ("mirror", 0.0)])
+def test_sample_of_symbolic_tensors_makes_a_model(rng, tmp_path, fill_mode, fill_value):
+    images = rng.integers(0, 255, (3, 5, 4, 2)).astype("uint8")
+    coordinates = rng.uniform(-3, 7, (3, 6, 2, 2)).astype("float32")
+    inputs = [keras.Input((None, None, 2), dtype="uint8"), keras.Input((6, 2, 2))]
+    read = sample(*inputs, "bicubic", fill_mode, fill_value)
+    assert (read.shape, read.dtype) == ((None, 6, 2, 2), "float32")
+    model = keras.Model(inputs, read)
+    model.save(tmp_path / "model.keras")
+    expected = sample(images, coordinates, "bicubic", fill_mode, fill_value)
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        np.testing.assert_allclose(each([images, coordinates]), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="one image, or one per coordinate grid"):
+        sample(keras.Input((5, 4, 2), batch_size=2), keras.Input((6, 2, 2), batch_size=3))
+
+
 def test_the_classifier_behind_a_transformer_is_unmodified():
     for classifier in (dense_net(), cnn()):
         count = classifier.count_params()

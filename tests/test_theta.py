@@ -1,5 +1,6 @@
 """Computing with theta: round trips as laws, OpenCV as reference."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -122,6 +123,19 @@ def test_opencv_takes_the_pixel_matrix(rng):
     coordinates = Affine().source_coordinates(theta, (24, 16), (20, 30))
     ours = as_numpy(sample(image[None, ..., None], coordinates))[0, ..., 0]
     np.testing.assert_allclose(ours, theirs, atol=0.02)  # OpenCV rounds to 1/32 of a pixel
+
+
+@pytest.mark.parametrize("parameters", [6, 8])
+def test_a_symbolic_theta_makes_a_model(rng, parameters):
+    def everything(theta):
+        matrix = to_pixel_matrix(theta, (7, 12), (20, 9))
+        results = [compose(theta, theta), invert(theta), from_pixel_matrix(matrix, (7, 12)), matrix]
+        return [*results, *(decompose(theta) if parameters == 6 else ())]
+
+    symbolic, theta = keras.Input((parameters,)), random_theta(rng, parameters)
+    results = keras.Model(symbolic, everything(symbolic))(theta)
+    for result, expected in zip(results, everything(theta), strict=True):
+        np.testing.assert_allclose(as_numpy(result), as_numpy(expected), rtol=1e-5, atol=1e-5)
 
 
 def test_bad_arguments_are_refused():

@@ -45,6 +45,23 @@ def test_identity_is_bit_exact(rng, name, size, align_corners):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_coordinates_of_a_symbolic_theta_make_a_model(rng, name):
+    transform = every_family((6, 8))[name]
+    symbolic = keras.Input((transform.num_parameters,))
+    coordinates = transform.source_coordinates(symbolic, (6, 8), (5, 9))
+    assert coordinates.shape == (None, 6, 8, 2)
+    theta = (transform.identity + rng.normal(0, 0.1, (2, transform.num_parameters))).astype(
+        "float32"
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(keras.Model(symbolic, coordinates)(theta)),
+        ops.convert_to_numpy(transform.source_coordinates(theta, (6, 8), (5, 9))),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_theta_gets_a_gradient_at_the_identity(rng, name):
     transform = every_family((6, 8))[name]
     images = rng.normal(size=(1, 6, 8, 1)).astype("float32")

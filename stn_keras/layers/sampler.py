@@ -6,7 +6,7 @@ from keras import ops
 from stn_keras._arguments import check_choice, check_fill_value
 from stn_keras.ops.kernels import INTERPOLATIONS
 from stn_keras.ops.outside import FILL_MODES
-from stn_keras.ops.sampling import sample, sample_xy
+from stn_keras.ops.sampling import sample, sample_xy, sampled_spec
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
@@ -82,11 +82,8 @@ class Sampler(keras.layers.Layer):
         return (batch, height, width, images_shape[3])
 
     def compute_output_spec(self, images, coordinates):
-        dtype = keras.backend.standardize_dtype(images.dtype)
-        return keras.KerasTensor(
-            self.compute_output_shape(images.shape, coordinates.shape),
-            dtype=dtype if keras.backend.is_float_dtype(dtype) else "float32",
-        )
+        shape = self.compute_output_shape(images.shape, coordinates.shape)
+        return sampled_spec(images, shape)
 
     def get_config(self):
         return {

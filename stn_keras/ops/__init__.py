@@ -1,4 +1,4 @@
-"""Pure functions on tensors: coordinates, sampling, and computing with theta."""
+"""Pure functions on tensors, symbolic ones too: coordinates, sampling, computing with theta."""
 
 from stn_keras.ops.coordinates import (
     distance_outside,

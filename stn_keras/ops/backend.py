@@ -10,6 +10,8 @@ import functools
 import keras
 from keras import ops
 
+from stn_keras._arguments import any_symbolic
+
 _ROWS_AT_ONCE = 4
 # From this many values an image's gradient by itself fills the cache, so a batch goes one by one.
 _LARGE_IMAGE = 2**14
@@ -18,11 +20,21 @@ _in_kernel = contextvars.ContextVar("in_kernel", default=False)
 
 def matmul(a, b):
     """a @ b in full precision: JAX on a GPU would round float32 to ten bits."""
+    if any_symbolic(a, b):
+        return Matmul()(a, b)
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.numpy.matmul(a, b, precision="highest")
     return ops.matmul(a, b)
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class Matmul(keras.Operation):
+    """`matmul` of symbolic tensors, as a functional model holds it."""
+
+    def call(self, a, b):
+        return matmul(a, b)
 
 
 def gather_rows(rows, indices):

@@ -3,7 +3,13 @@
 import keras
 from keras import ops
 
-from stn_keras._arguments import check_choice, to_tensor, widest_float
+from stn_keras._arguments import (
+    any_symbolic,
+    check_choice,
+    check_fill_value,
+    to_tensor,
+    widest_float,
+)
 from stn_keras.ops.backend import gather_neighbours, gather_rows
 from stn_keras.ops.kernels import INTERPOLATIONS, interpolate, taps
 from stn_keras.ops.outside import (
@@ -94,6 +100,8 @@ def sample_xy(images, x, y, interpolation="bilinear", fill_mode="constant", fill
     """
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
+    if any_symbolic(images, x, y):
+        return SampleXY(interpolation, fill_mode, check_fill_value(fill_value))(images, x, y)
     if not keras.backend.is_float_dtype(images.dtype):
         images = ops.cast(images, "float32")
     dtype = widest_float(images.dtype, x.dtype)
@@ -117,6 +125,27 @@ def sample_xy(images, x, y, interpolation="bilinear", fill_mode="constant", fill
         missing = ops.expand_dims(ops.logical_or(ops.isnan(x), ops.isnan(y)), -1)
         sampled = ops.where(missing, ops.cast(float("nan"), dtype), sampled)
     return ops.reshape(ops.cast(sampled, images.dtype), (*shape, images.shape[-1]))
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class SampleXY(keras.Operation):
+    """`sample_xy` of symbolic tensors, as a functional model holds it."""
+
+    def __init__(self, interpolation, fill_mode, fill_value, name=None):
+        super().__init__(name=name)
+        self.arguments = interpolation, fill_mode, fill_value
+
+    def call(self, images, x, y):
+        return sample_xy(images, x, y, *self.arguments)
+
+    def compute_output_spec(self, images, x, y):
+        return sampled_spec(images, (*x.shape, images.shape[-1]))
+
+
+def sampled_spec(images, shape):
+    """The symbolic tensor of what is sampled from images."""
+    dtype = keras.backend.standardize_dtype(images.dtype)
+    return keras.KerasTensor(shape, dtype if keras.backend.is_float_dtype(dtype) else "float32")
 
 
 def _check_inputs(images, coordinates):
