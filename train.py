@@ -178,7 +178,8 @@ def print_plan(planned, images_per_epoch):
         if measured:
             seconds, how = measured
             minutes = (settings.epochs - done) * seconds / 60
-            work += f", {minutes:.1f} minutes where it was measured ({how})"
+            took = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+            work += f", {took} where it was measured ({how})"
         what = f"finished in {run.folder}" if step == "skip" else work
         print(f"{step:9}  {settings.name}, seed {settings.seed}: {what}")
 

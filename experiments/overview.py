@@ -62,14 +62,14 @@ def write_overview(folder):
 
 
 def measured_cost(folder, settings):
-    """What an epoch of a run took where its report was made.
+    """What an epoch of a run, or of its network by another schedule, took where it was measured.
 
     Args:
         folder: that of all reports.
         settings: `experiments.runs.Settings`.
 
     Returns:
-        (seconds, how it was measured), or None where no report has such a run.
+        (seconds, how it was measured), or None where no report has the network.
 
     Raises:
         UserError: the report is damaged.
@@ -77,15 +77,18 @@ def measured_cost(folder, settings):
     path = Path(folder) / settings.experiment / "report.json"
     if not path.exists():
         return None
-    measured = (model for model in _read(path)["models"] if model["model"] == settings.name)
-    for model in measured:
-        run = model["runs"][0]
-        seconds = model["training_seconds"] / run["settings"]["epochs"]
-        how, batch_size = run["environment"]["device"], run["settings"]["batch_size"]
-        if batch_size != settings.batch_size:
-            how += f", in batches of {batch_size}"
-        return seconds, how
-    return None
+    networks = [m for m in _read(path)["models"] if _network(m) == settings.network]
+    if not networks:
+        return None
+    model = min(networks, key=lambda model: _schedule(model) != settings.schedule)
+    run, schedule = model["runs"][0], _schedule(model)
+    seconds = model["training_seconds"] / run["settings"]["epochs"]
+    how, batch_size = run["environment"]["device"], run["settings"]["batch_size"]
+    if schedule != settings.schedule:
+        how += f", by the schedule {schedule}"
+    if batch_size != settings.batch_size:
+        how += f", in batches of {batch_size}"
+    return seconds, how
 
 
 def _read(path):

@@ -410,6 +410,14 @@ def test_a_dry_run_tells_what_an_earlier_one_took(tmp_path, monkeypatch, capsys)
     assert lines[1].endswith("40 images an epoch")
     lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--batch-size", "7")
     assert lines[0].endswith(f"(abacus, in batches of {made_by['batch_size']})")
+    lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--epochs", "300")
+    assert lines[0].endswith("5.0 hours where it was measured (abacus)")
+    made_by["schedule"] = "published"
+    report_file.write_text(json.dumps({"models": [measured]}))
+    lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--epochs", "4")
+    assert lines[0].endswith(
+        "4.0 minutes where it was measured (abacus, by the schedule published)"
+    )
     report_file.write_text("{}")
     with pytest.raises(UserError, match=r"expected a report of evaluate\.py at"):
         dry_run(monkeypatch, capsys, "--runs-dir", tmp_path)
