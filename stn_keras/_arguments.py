@@ -3,6 +3,7 @@
 import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -34,6 +35,7 @@ def check_size(name, value):
 
 def check_fill_value(value):
     """A number as a float, several as a tuple of floats."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     many = isinstance(value, (tuple, list))
     values = value if many else (value,)
     if not values or not all(isinstance(number, numbers.Real) for number in values):

@@ -76,7 +76,8 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
         count: how many variables those are; None: any number.
 
     Raises:
-        ValueError: the optimizer wraps others, or is built with another number of variables.
+        ValueError: the optimizer wraps others or clips by the norm of all gradients, or it is built
+            with another number of variables.
 
     Example:
         >>> optimizer = PartlySlower(keras.optimizers.Adam(1e-3), 0.1, slow=[0])
@@ -92,6 +93,11 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
             raise ValueError(
                 "Expected an optimizer that wraps no other one. "
                 f"Received: optimizer={type(optimizer).__name__}"
+            )
+        if config.get("global_clipnorm"):
+            raise ValueError(
+                "Expected an optimizer without `global_clipnorm`: each part would be clipped by "
+                f"itself. Received: global_clipnorm={config['global_clipnorm']}"
             )
         self._optimizer, self.rate, self.slow, self.count = optimizer, rate, list(slow), count
         self._slower = type(optimizer).from_config({**config, "learning_rate": 0.0})

@@ -303,6 +303,23 @@ def test_iterative_theta_of_a_symbolic_tensor_makes_a_model(rng):
     assert model.output_shape == (None, 6)
 
 
+@pytest.mark.parametrize(
+    "kind", [SpatialTransformer, IterativeSpatialTransformer, ParallelSpatialTransformer]
+)
+def test_a_model_of_images_and_theta_saves_and_loads(rng, tmp_path, kind):
+    inputs, other = keras.Input((8, 8, 1)), keras.Input((8, 8, 1))
+    layer = kind(layers.Flatten(), "affine")
+    outputs = [layer(inputs), layer.theta(inputs), layer.theta(other)]
+    layer.regressor.kernel.assign(rng.normal(0, 1e-2, layer.regressor.kernel.shape))
+    model = keras.Model([inputs, other], outputs)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    images = [rng.random((2, 8, 8, 1), "float32") for _ in range(2)]
+    for before, now in zip(model(images), loaded(images), strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(now), ops.convert_to_numpy(before))
+    assert len(loaded.weights) == len(model.weights) == 2
+
+
 def test_iterative_takes_images_of_any_size(rng):
     inputs = keras.Input((None, None, 1))
     layer = IterativeSpatialTransformer(steps=2, output_size=8)
@@ -314,6 +331,14 @@ def test_iterative_takes_images_of_any_size(rng):
         IterativeSpatialTransformer(layers.Dense(4)).build((2, 8, 8, 1), (2, 5))
 
 
+def test_a_classifier_of_any_size_gets_images_of_their_own_size():
+    inputs = keras.Input((None, None, 1))
+    features = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
+    classifier = keras.Model(inputs, layers.Dense(2)(features))
+    model = with_spatial_transformer(classifier, (28, 20, 1))
+    assert model.get_layer("spatial_transformer").output.shape == (None, 28, 20, 1)
+
+
 def test_a_localization_rate_needs_a_transformer_and_a_positive_rate():
     adam = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="SpatialTransformer"):
@@ -321,5 +346,7 @@ def test_a_localization_rate_needs_a_transformer_and_a_positive_rate():
     model = with_spatial_transformer(small_classifier())
     with pytest.raises(ValueError, match="rate"):
         with_localization_rate(adam, model, 0)
+    with pytest.raises(ValueError, match="global_clipnorm"):
+        with_localization_rate(keras.optimizers.SGD(global_clipnorm=1.0), model, 0.1)
     with pytest.raises(ValueError, match="LossScaleOptimizer"):
         with_localization_rate(keras.optimizers.LossScaleOptimizer(adam), model, 0.1)

@@ -190,7 +190,9 @@ def test_theta_of_a_symbolic_tensor_makes_a_model(rng):
     np.testing.assert_allclose(predicted, theta_of(layer, images), atol=1e-6)
 
 
-@pytest.mark.parametrize(("fill_mode", "fill_value"), [("constant", (0.5, 1.0)), ("mirror", 0.0)])
+@pytest.mark.parametrize(
+    ("fill_mode", "fill_value"), [("constant", np.array([0.5, 1.0])), ("mirror", 0.0)]
+)
 def test_sample_of_symbolic_tensors_makes_a_model(rng, tmp_path, fill_mode, fill_value):
     images = rng.integers(0, 255, (3, 5, 4, 2)).astype("uint8")
     coordinates = rng.uniform(-3, 7, (3, 6, 2, 2)).astype("float32")
@@ -369,6 +371,31 @@ def test_the_symbolic_dtype_is_that_of_the_result(rng):
         layer = SpatialTransformer(dtype=policy)
         assert layer(images).dtype == "float16"
         assert keras.backend.standardize_dtype(layer(values).dtype) == "float16"
+
+
+def test_a_frozen_transformer_stays_frozen(rng, tmp_path):
+    frozen = transformer_model((8, 8, 1), trainable=False)
+    thawed = transformer_model((8, 8, 1))
+    thawed.get_layer("transformer").trainable = False
+    thawed.save(tmp_path / "model.keras")
+    for model in (frozen, thawed, keras.models.load_model(tmp_path / "model.keras")):
+        assert not model.trainable_variables
+        assert not model.get_layer("transformer").regressor.trainable
+
+
+def test_whole_numbers_reach_any_localization_as_floats(rng):
+    images = rng.integers(0, 256, (2, 8, 8, 1)).astype("uint8")
+    layer = SpatialTransformer(Thumbnail(), dtype="mixed_bfloat16")
+    assert keras.backend.standardize_dtype(layer(images).dtype) == "bfloat16"
+    np.testing.assert_array_equal(theta_of(layer, images), np.tile(Affine().identity, (2, 1)))
+
+
+@pytest.mark.parametrize(("images", "coordinates"), [((8, 8), (2, 2, 2)), ((8, 8, 1), (2, 2, 3))])
+def test_a_sampler_in_a_model_checks_its_shapes(images, coordinates):
+    with pytest.raises(ValueError, match="Expected images"):
+        BilinearSampler()(keras.Input(images), keras.Input(coordinates))
+    with pytest.raises(ValueError, match=r"one per channel \(1\)"):
+        sample(keras.Input((8, 8, 1)), keras.Input((2, 2, 2)), fill_value=(1, 2))
 
 
 def test_features_of_another_size_are_refused(rng):

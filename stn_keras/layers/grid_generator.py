@@ -3,7 +3,7 @@
 import keras
 
 from stn_keras import transforms
-from stn_keras._arguments import check_size
+from stn_keras._arguments import check_size, widest_float
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -21,7 +21,7 @@ class GridGenerator(keras.layers.Layer):
 
     Input shape: theta (N, P), with P the transform's `num_parameters`.
 
-    Output shape: (N, H', W', 2), float32.
+    Output shape: (N, H', W', 2), float32, or float64 for a float64 theta.
 
     Raises:
         ValueError: a size that is not two positive integers, or an unknown transform.
@@ -50,6 +50,9 @@ class GridGenerator(keras.layers.Layer):
 
     def compute_output_shape(self, theta_shape):
         return (theta_shape[0], *self.output_size, 2)
+
+    def compute_output_spec(self, theta):
+        return keras.KerasTensor(self.compute_output_shape(theta.shape), widest_float(theta.dtype))
 
     def get_config(self):
         return {

@@ -72,18 +72,8 @@ class IterativeSpatialTransformer(SpatialTransformer):
         # Where sizes are known only at run time, every look has that of the output.
         self._look_size = self.output_size if None in self._size_of(seen) else None
 
-    def theta(self, images, training=None):
-        """The composed transform of all steps for each image.
-
-        Args:
-            images: as in `SpatialTransformer.theta`.
-            training: passed to the localization network.
-
-        Returns:
-            theta (N, 6), or (N, 8) for a homography, float32.
-        """
-        if isinstance(images, keras.KerasTensor):
-            return _Theta(self)(images)
+    def _choose_theta(self, images, training):
+        """The composed transform of all steps: (N, 6), or (N, 8) for a homography."""
         theta = self._change(images, training)
         for _ in range(self.steps - 1):
             seen = self._warp_to(self._look_size, images, theta, training)
@@ -91,7 +81,7 @@ class IterativeSpatialTransformer(SpatialTransformer):
         return ops.reshape(theta, (-1, self.transform.num_parameters))
 
     def _change(self, images, training):
-        theta = super().theta(images, training=training)
+        theta = super()._choose_theta(images, training)
         is_affine = isinstance(self.step_transform, AffineFamily)
         return self.step_transform.to_affine(theta) if is_affine else theta
 
@@ -101,18 +91,3 @@ class IterativeSpatialTransformer(SpatialTransformer):
             "transform": keras.saving.serialize_keras_object(self.step_transform),
             "steps": self.steps,
         }
-
-
-class _Theta(keras.layers.Layer):
-    """A transformer's theta as a layer: what it reads to find it has no symbolic value."""
-
-    def __init__(self, transformer):
-        super().__init__(autocast=False, name=f"{transformer.name}_theta")
-        self.transformer = transformer
-
-    def build(self, images_shape):
-        if not self.transformer.built:
-            self.transformer.build(images_shape)
-
-    def call(self, images, training=None):
-        return self.transformer.theta(images, training=training)

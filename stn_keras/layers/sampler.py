@@ -6,7 +6,7 @@ from keras import ops
 from stn_keras._arguments import check_choice, check_fill_value
 from stn_keras.ops.kernels import INTERPOLATIONS
 from stn_keras.ops.outside import FILL_MODES
-from stn_keras.ops.sampling import sample, sample_xy, sampled_spec
+from stn_keras.ops.sampling import check_inputs, sample, sample_xy, sampled_spec
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
@@ -82,6 +82,7 @@ class Sampler(keras.layers.Layer):
         return (batch, height, width, images_shape[3])
 
     def compute_output_spec(self, images, coordinates):
+        check_inputs(images, coordinates)
         shape = self.compute_output_shape(images.shape, coordinates.shape)
         return sampled_spec(images, shape)
 

@@ -59,7 +59,8 @@ class SpatialTransformer(keras.layers.Layer):
     Output shape: (N, H', W', C), or (N, C, H', W').
 
     Raises:
-        ValueError: an unknown name, or a size that is not two positive integers.
+        ValueError: an argument of another kind or range than above, or images of a size known only
+            at run time without `output_size`.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025).
@@ -111,6 +112,8 @@ class SpatialTransformer(keras.layers.Layer):
         self.regressor = ThetaRegressor(
             self.transform, constraints, self._start(initial_theta), name="theta"
         )
+        if not self.trainable:  # so far said of this layer alone
+            self.localization.trainable = self.regressor.trainable = False
 
     def _start(self, initial_theta):
         """`initial_theta`, checked."""
@@ -140,13 +143,24 @@ class SpatialTransformer(keras.layers.Layer):
 
         Args:
             images: (N, H, W, C), or the `localization_inputs`; a Keras symbolic tensor gives a
-                symbolic theta.
+                symbolic theta. In a model that holds both and is to be saved, call the layer first.
             training: passed to the localization network.
 
         Returns:
-            theta (N, P), float32; P is the transform's `num_parameters`.
+            theta (N, P), float32; P is the transform's `num_parameters`. The layer's own kinds:
+            (N, count, P) of a parallel one, the composed (N, 6) or (N, 8) of an iterative one.
         """
+        if isinstance(images, keras.KerasTensor):
+            return TransformerTheta(self)(images, training=training)
+        return self._choose_theta(self._as_float(images), training)
+
+    def _choose_theta(self, images, training):
         return self.regressor(self.localization(images, training=training))
+
+    def _as_float(self, images):
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
+            return images
+        return ops.cast(images, self.compute_dtype)
 
     def warp(self, images, theta, training=None):
         """The images, in the layer's data format, read where theta (N, P) says.
@@ -188,8 +202,7 @@ class SpatialTransformer(keras.layers.Layer):
     def call(self, images, localization_inputs=None, training=None):
         seen = images if localization_inputs is None else localization_inputs
         theta = self.theta(seen, training=training)
-        if not keras.backend.is_float_dtype(images.dtype):
-            images = ops.cast(images, self.compute_dtype)
+        images = self._as_float(images)
         if training and self.outside_penalty:
             self.add_loss(self.outside_penalty * self._distance_outside(images, theta))
         return self.warp(images, theta, training=training)
@@ -238,6 +251,31 @@ class SpatialTransformer(keras.layers.Layer):
             for name in ("localization", "transform")
         }
         return cls(**{**config, **nested})
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class TransformerTheta(keras.layers.Layer):
+    """The theta that a transformer chooses, as a model holds it."""
+
+    def __init__(self, transformer, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.transformer = transformer
+
+    def build(self, images_shape):
+        if not self.transformer.built:
+            self.transformer.build(images_shape)
+
+    def call(self, images, training=None):
+        return self.transformer.theta(images, training=training)
+
+    def get_config(self):
+        transformer = keras.saving.serialize_keras_object(self.transformer)
+        return {**super().get_config(), "transformer": transformer}
+
+    @classmethod
+    def from_config(cls, config):
+        transformer = keras.saving.deserialize_keras_object(config["transformer"])
+        return cls(**{**config, "transformer": transformer})
 
 
 def default_localization(data_format, dtype):

@@ -14,7 +14,7 @@ def with_spatial_transformer(
         classifier: built Keras model from images to scores. It becomes a part of the result, with
             its own weights and name.
         input_shape: (H, W, C) of the images; None: the classifier's input shape. Where it differs,
-            the transformer resizes.
+            the transformer resizes; for a classifier of any size it keeps the images'.
         transformer: `SpatialTransformer` or a class derived from it.
         **transformer_arguments: arguments of `transformer`.
 
@@ -31,6 +31,7 @@ def with_spatial_transformer(
     read_shape = classifier.input_shape[1:]
     data_format = transformer_arguments.get("data_format") or keras.config.image_data_format()
     size = read_shape[1:] if data_format == "channels_first" else read_shape[:2]
+    size = None if None in size else size
     arguments = {"output_size": size, "name": "spatial_transformer", **transformer_arguments}
     inputs = keras.Input(input_shape or read_shape, name="images")
     outputs = classifier(transformer(**arguments)(inputs))

@@ -66,19 +66,23 @@ def frame_width(offsets):
     return max(offsets) - min(offsets) + 1
 
 
+def check_fill_channels(fill_value, channels):
+    """Refuse a fill that is neither a number nor one number per channel."""
+    if np.shape(fill_value) not in ((), (1,), (channels,)):
+        raise ValueError(
+            "Invalid value for argument `fill_value`. Expected a number or one per channel "
+            f"({channels}). Received: fill_value={fill_value!r}"
+        )
+
+
 def add_frame(images, width, fill_value):
     """The images with a frame of fill around them.
 
     Raises:
         ValueError: `fill_value` is neither a number nor one number per channel.
     """
+    check_fill_channels(fill_value, images.shape[-1])
     fill = np.asarray(fill_value, "float64")
-    channels = images.shape[-1]
-    if fill.shape not in ((), (1,), (channels,)):
-        raise ValueError(
-            "Invalid value for argument `fill_value`. Expected a number or one per channel "
-            f"({channels}). Received: fill_value={fill_value!r}"
-        )
     border = ((0, 0), (width, width), (width, width), (0, 0))
     if fill.size == 1:
         return ops.pad(images, border, constant_values=fill.item())

@@ -15,6 +15,7 @@ from stn_keras.ops.kernels import INTERPOLATIONS, interpolate, taps
 from stn_keras.ops.outside import (
     FILL_MODES,
     add_frame,
+    check_fill_channels,
     clip_far,
     frame_width,
     framed_index,
@@ -66,7 +67,7 @@ def sample(images, coordinates, interpolation="bilinear", fill_mode="constant", 
         15.0
     """
     images, coordinates = to_tensor(images), to_tensor(coordinates)
-    _check_inputs(images, coordinates)
+    check_inputs(images, coordinates)
     x, y = coordinates[..., 0], coordinates[..., 1]
     return sample_xy(images, x, y, interpolation, fill_mode, fill_value)
 
@@ -139,6 +140,9 @@ class SampleXY(keras.Operation):
         return sample_xy(images, x, y, *self.arguments)
 
     def compute_output_spec(self, images, x, y):
+        _, fill_mode, fill_value = self.arguments
+        if fill_mode == "constant":
+            check_fill_channels(fill_value, images.shape[-1])
         return sampled_spec(images, (*x.shape, images.shape[-1]))
 
 
@@ -148,7 +152,8 @@ def sampled_spec(images, shape):
     return keras.KerasTensor(shape, dtype if keras.backend.is_float_dtype(dtype) else "float32")
 
 
-def _check_inputs(images, coordinates):
+def check_inputs(images, coordinates):
+    """Refuse shapes and types that `sample` does not take."""
     shapes = f"images.shape={tuple(images.shape)}, coordinates.shape={tuple(coordinates.shape)}"
     if len(images.shape) != 4 or len(coordinates.shape) != 4 or coordinates.shape[-1] != 2:
         raise ValueError(
