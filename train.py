@@ -169,12 +169,13 @@ def check_monitor():
             raise UserError(f"--monitor needs the package {package}: pip install {package}")
 
 
-def print_plan(planned, images_per_epoch):
+def print_plan(planned, experiment, images_per_epoch):
     """A line for each run: what would be done with it."""
     for step, run, settings in planned:
         done = run.epochs_done if step == "resume" else 0
         work = f"epochs {done + 1} to {settings.epochs}, {images_per_epoch:,} images an epoch"
-        measured = measured_cost(results_folder(), settings)
+        # One's own pictures are others than those of the report.
+        measured = None if experiment.any_size else measured_cost(results_folder(), settings)
         if measured:
             seconds, how = measured
             minutes = (settings.epochs - done) * seconds / 60
@@ -209,7 +210,7 @@ def main():
             raise UserError(f"expected --monitor in one process, got {place.processes}")
     where = data_arguments(experiment, arguments)
     if arguments.dry_run:
-        return print_plan(planned, experiment.count_images(**where))
+        return print_plan(planned, experiment, experiment.count_images(**where))
     for step, run, settings in planned:
         if step == "skip":
             print(f"{settings.name}: already trained in {run.folder}; --overwrite trains it again")
@@ -217,11 +218,13 @@ def main():
     if pending:
         place.check_backend()
         writable_folder(arguments.runs_dir)
-        if not place.is_first:
-            place.start()  # waits for the first, so that the data are made once
-        # Made before TensorFlow starts its threads, so that the workers can be forked.
+        # Data that Keras draws need its devices; others are made once, by the first process, before
+        # TensorFlow starts its threads, so that workers can be forked.
+        starts_first = experiment.distort or not place.is_first
+        if starts_first:
+            place.start()
         data = experiment.load_data(**where)
-        if place.is_first:
+        if not starts_first:
             place.start()
         with place.leaving_at_once():
             train_all(experiment, pending, data, arguments.monitor, place)

@@ -49,6 +49,9 @@ def run_command(main, prog, stopped=""):
     except (UserError, OSError) as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except MemoryError as error:
+        print(f"{prog}: error: not enough memory ({one_line(error)})", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print(f"{prog}: interrupted{advice}", file=sys.stderr)
         sys.exit(130)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
@@ -23,8 +24,7 @@ def atomic_path(path):
         UserError: there is no space for it; what was at `path` is there still.
     """
     path = Path(path)
-    suffix = "".join(path.suffixes)
-    partial = path.with_name(f".{path.name.removesuffix(suffix)}-partial{suffix}")
+    partial = _partial(path, "".join(path.suffixes))
     try:
         yield partial
         os.replace(partial, path)
@@ -40,14 +40,35 @@ def atomic_path(path):
 def atomic_folder(path):
     """A partial folder beside `path`, renamed to it when the block succeeds."""
     path = Path(path)
-    partial = path.with_name(f".{path.name}-partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = _partial(path)
     try:
         partial.mkdir(parents=True)
         yield partial
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path, suffix=""):
+    """A name beside `path` that is this process's own; what killed ones have left is removed."""
+    start = f".{path.name.removesuffix(suffix)}-partial-"
+    for left in path.parent.glob(f"{glob.escape(start)}*"):
+        number = left.name.removeprefix(start).removesuffix(suffix)
+        if number.isdecimal() and not _is_running(int(number)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f"{start}{os.getpid()}{suffix}")
+
+
+def _is_running(process):
+    if os.name != "posix":  # elsewhere the signal 0 ends the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def remove_partials(folder):

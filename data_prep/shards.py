@@ -270,9 +270,9 @@ def read_manifest(folder):
     try:
         manifest = json.loads(path.read_text())
         for entry in (*manifest["shards"], *manifest["others"]):
-            entry["file"], entry["sha256"]
+            Path(entry["file"]), entry["sha256"]
         manifest["parameters"]["set"], manifest["image_shape"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"expected the manifest of shards at {path} ({one_line(error)})") from None
     return manifest
 

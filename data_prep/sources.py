@@ -74,9 +74,14 @@ def _mnist(data_dir):
     return _read_keras_npz(path)
 
 
+def named_folder(data_dir):
+    """The folder of data files that an argument or STN_DATA_DIR names, or None."""
+    return data_dir or os.environ.get("STN_DATA_DIR") or None
+
+
 def _folder(data_dir):
     """Where data files lie."""
-    return Path(data_dir or os.environ.get("STN_DATA_DIR") or _cache())
+    return Path(named_folder(data_dir) or _cache())
 
 
 def _cache():

@@ -14,13 +14,15 @@ from mlserver.errors import InferenceError
 from mlserver.settings import ModelParameters
 from mlserver.types import InferenceResponse, MetadataTensor
 
+PROVIDERS = ["CPUExecutionProvider"]
+
 
 class OnnxModel(MLModel):
     """An ONNX file in onnxruntime."""
 
     async def load(self):
         self.session = onnxruntime.InferenceSession(
-            self.settings.parameters.uri, providers=["CPUExecutionProvider"]
+            self.settings.parameters.uri, providers=PROVIDERS
         )
         self.inputs = list(map(_metadata, self.session.get_inputs()))
         self.outputs = list(map(_metadata, self.session.get_outputs()))
@@ -57,6 +59,13 @@ def main():
     arguments = parser.parse_args()
     if not arguments.model.is_file():
         parser.error(f"expected an .onnx file, got {arguments.model}")
+    for port in (arguments.port, arguments.grpc_port):
+        if not 0 < port < 2**16:
+            parser.error(f"expected ports from 1 to 65535, got {port}")
+    try:  # mlserver would go on without the model
+        onnxruntime.InferenceSession(str(arguments.model), providers=PROVIDERS)
+    except Exception as error:  # onnxruntime has no common one
+        parser.error(f"expected an .onnx file, got {arguments.model} ({error})".splitlines()[0])
     settings = Settings(
         host=arguments.host,
         http_port=arguments.port,

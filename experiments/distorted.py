@@ -9,7 +9,7 @@ from data_prep.distortions import default_workers
 from data_prep.errors import UserError
 from data_prep.files import writable_folder
 from data_prep.shards import WithCopies, has_shards, load_shards
-from data_prep.sources import load_source
+from data_prep.sources import load_source, named_folder
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
 
@@ -31,12 +31,13 @@ class DistortedData:
 
     def load(self, folder, data_dir=None):
         """The data, made on first use with a progress bar and kept in the experiment's folder;
-        where `data_dir` has shards of the set, from there.
+        where `data_dir`, or STN_DATA_DIR, has shards of the set, from there.
 
         Raises:
             UserError: the source cannot be read or is too small, or the kept set was made from
                 another one.
         """
+        data_dir = named_folder(data_dir)
         if has_shards(data_dir):
             dataset = self._check_name(load_shards(data_dir), data_dir)
             labels, parts = dataset.labels, self._split_shards(dataset)
@@ -63,9 +64,7 @@ class DistortedData:
 
     def images_per_epoch(self, folder, data_dir=None):
         """Images of an epoch, without making the set."""
-        if has_shards(data_dir):
-            return self.load(folder, data_dir).training.per_epoch
-        if dataset_path(folder).exists():
+        if has_shards(named_folder(data_dir)) or dataset_path(folder).exists():
             return self.load(folder, data_dir).training.per_epoch
         return 2 * self._training(len(load_source(SETS[self.name][0], data_dir).train_labels))
 

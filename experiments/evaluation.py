@@ -13,7 +13,7 @@ from data_prep.errors import UserError
 from experiments.batches import InOrder
 from experiments.data import DATA_SEED, LabelledImages, as_input
 from experiments.environment import describe
-from experiments.runs import Run, Settings, history_columns, read_json
+from experiments.runs import Run, Settings, history_columns, read_json, run_of
 from experiments.saved import load_model
 
 # Of large pictures fewer, so that a network's maps of a batch, and what is timed, fit into memory.
@@ -94,7 +94,9 @@ def find_runs(runs_dir, experiment):
                 f"expected a run of {experiment.name} in {run.folder}, "
                 f"got {settings.experiment}, {settings.model}, schedule {settings.schedule}"
             )
-        if run.finished:
+        if run.folder != run_of(runs_dir, settings).folder:
+            print(f"{run.folder}: a copy of {settings.name}, seed {settings.seed}, left out")
+        elif run.finished:
             found.append((run, settings))
         else:
             print(f"{run.folder}: not finished, left out; train.py --resume goes on with it")

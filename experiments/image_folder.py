@@ -1,12 +1,12 @@
 """A user's own pictures: a CNN with and without a spatial transformer on root/<class>/*.png|jpg."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
 
 from data_prep.errors import UserError
 from data_prep.image_folder import ImageFiles, find_images, guess_shape
+from data_prep.sources import named_folder
 from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
@@ -27,7 +27,7 @@ def load_data(folder, data_dir=None, image_size=None):
     Raises:
         UserError: there is no such folder, or it has too few pictures.
     """
-    root = data_dir or os.environ.get("STN_DATA_DIR")
+    root = named_folder(data_dir)
     if not root:
         raise UserError("expected --data-dir ROOT with pictures in ROOT/CLASS/, got none")
     found = find_images(root)

@@ -78,7 +78,14 @@ def measured_cost(folder, settings):
     path = Path(folder) / settings.experiment / "report.json"
     if not path.exists():
         return None
-    networks = [m for m in _read(path)["models"] if _network(m) == settings.network]
+    try:
+        return _cost(_read(path)["models"], settings)
+    except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError):
+        raise UserError(f"expected a report of evaluate.py at {path}") from None
+
+
+def _cost(models, settings):
+    networks = [model for model in models if _network(model) == settings.network]
     if not networks:
         return None
     model = min(networks, key=lambda model: _schedule(model) != settings.schedule)
@@ -97,7 +104,7 @@ def _read(path):
         summary = json.loads(path.read_text())
         summary["models"]
         return summary
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"expected a report of evaluate.py at {path}") from None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from data_prep.errors import UserError
 from data_prep.files import atomic_path, read_text
 from experiments.evaluation import RunResult, belongs
-from experiments.runs import Settings
+from experiments.runs import parse_settings
 
 FILE = "runs.jsonl"
 REPORT = "report.json"
@@ -50,9 +50,12 @@ def others(experiment, data, folder, runs):
     for parameters, result in _read(folder):
         if not belongs(result.settings, experiment):
             raise UserError(f"expected runs of {experiment.name} in {folder / FILE}, got others")
+        if set(result.accuracy) != set(data.test):
+            raise UserError(f"expected accuracies on {', '.join(data.test)} in {folder / FILE}")
         if parameters != data.parameters:
             raise UserError(f"expected runs on the data used here in {folder / FILE}, got others")
         if (result.model, result.seed) not in here:
+            here.add((result.model, result.seed))
             kept.append(result)
     return kept
 
@@ -67,7 +70,7 @@ def _read(folder):
         else:
             records = list(_records_of(json.loads(read_text(folder / REPORT))))
         return [(record.pop("data"), _result(record)) for record in records]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(f"expected the runs of a report of evaluate.py in {folder}") from None
 
 
@@ -93,5 +96,8 @@ def _records_of(summary):
 
 def _result(record):
     predicted = {name: np.array(classes) for name, classes in record["predicted"].items()}
-    settings = Settings(**record["settings"])
+    settings = parse_settings(record["settings"])
+    for name in ("accuracy", "environment", "sweeps"):
+        if not isinstance(record[name], dict):
+            raise TypeError(name)
     return RunResult(**{**record, "settings": settings, "predicted": predicted})

@@ -47,6 +47,19 @@ class Settings:
         return f"{self.network}-{self.schedule}"
 
 
+def parse_settings(content):
+    """`Settings` of what a JSON file has of them.
+
+    Raises:
+        TypeError: one is missing, of another type or none of ours.
+    """
+    settings = Settings(**content)
+    for field in fields(Settings):
+        if not isinstance(getattr(settings, field.name), field.type):
+            raise TypeError(field.name)
+    return settings
+
+
 @dataclass(frozen=True)
 class Run:
     """One run's folder and the files in it."""
@@ -151,6 +164,8 @@ class Run:
 
     def _check_noted(self, key, now, message):
         before = read_json(self.config, key, default=None)
+        if not isinstance(before, dict | None):
+            raise UserError(f"expected the {key} of a run in {self.config}")
         if before is not None and before != now:
             different = [name for name in {**before, **now} if before.get(name) != now.get(name)]
             raise UserError(f"{self.folder} {message}: {', '.join(different)} differ")
@@ -162,14 +177,9 @@ class Run:
             UserError: config.json is damaged.
         """
         try:
-            settings = Settings(**read_json(self.config, "settings"))
+            return parse_settings(read_json(self.config, "settings"))
         except TypeError:
-            settings = None
-        if settings is None or not all(
-            isinstance(getattr(settings, field.name), field.type) for field in fields(Settings)
-        ):
-            raise UserError(f"expected the settings of a run in {self.config}")
-        return settings
+            raise UserError(f"expected the settings of a run in {self.config}") from None
 
     @property
     def schedule(self):

@@ -197,7 +197,7 @@ def _with_border(coordinates):
 @contextlib.contextmanager
 def _whole(path):
     """A partial file beside `path`, renamed to it when the block succeeds."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         yield partial
         os.replace(partial, path)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,10 +14,12 @@ import pytest
 
 import stn_keras  # noqa: F401  registers the layers of saved models
 from data_prep import distorted_set
+from data_prep.errors import UserError, run_command
 from experiments import EXPERIMENTS
 from experiments.data import DATA_SEED
 from experiments.distorted import dataset_path
 from experiments.distorted_digits import DATA
+from experiments.evaluation import find_runs
 from experiments.runs import VALIDATED_HISTORY, Settings, run_of
 
 ROOT = Path(__file__).parent.parent
@@ -220,6 +223,34 @@ def test_data_of_another_source_is_refused(tmp_path, digits):
     distorted_set.save(distorted_set.DistortedSet(digits.train, digits.test, other), path)
     error = refused(*train(tmp_path, "--data-dir", tmp_path))
     assert "made from another digits" in error
+
+
+def test_a_data_set_is_checked_against_the_folder_that_the_environment_names(
+    tmp_path, digits, monkeypatch
+):
+    path = dataset_path(tmp_path)
+    distorted_set.save(digits, path)
+    DATA.load(tmp_path)
+    monkeypatch.setenv("STN_DATA_DIR", str(tmp_path))
+    DATA.load(tmp_path)
+    other = {**digits.parameters, "source_sha256": "0"}
+    distorted_set.save(distorted_set.DistortedSet(digits.train, digits.test, other), path)
+    with pytest.raises(UserError, match="made from another digits"):
+        DATA.load(tmp_path)
+
+
+def test_a_copy_of_a_run_is_no_other_seed(tmp_path, finished_run, capsys):
+    shutil.copytree(finished_run.folder, f"{finished_run.folder}.bak")
+    assert [run for run, _ in find_runs(tmp_path, EXPERIMENTS[DIGITS])] == [finished_run]
+    assert "seed-0.bak: a copy of cnn, seed 0, left out" in capsys.readouterr().out
+
+
+def test_too_little_memory_is_told_in_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run_command(lambda: np.empty(2**62, "uint8"), "tool")
+    error = capsys.readouterr().err
+    assert error.startswith("tool: error: not enough memory (")
+    assert error.count("\n") == 1
 
 
 def test_an_unfinished_run_is_left_out_of_the_report(tmp_path, finished_run):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from data_prep import clutter, distorted_set, sources
 from data_prep.clutter import Clutter, draw_cluttered
 from data_prep.distortions import apply_family, distort
 from data_prep.errors import UserError
-from data_prep.files import atomic_path
+from data_prep.files import atomic_folder, atomic_path
 from data_prep.preview import save_grid, save_preview
 from data_prep.recipes import POST, RECIPES, STRONG
 
@@ -124,7 +126,7 @@ def test_preview_is_drawn(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["missing", "truncated", "text", "another archive", "other shape"]
+    "damage", ["missing", "truncated", "text", "another archive", "other shape", "scalar"]
 )
 def test_damaged_sets_are_refused_in_one_line(tmp_path, damage):
     path = tmp_path / "set.npz"
@@ -330,6 +332,35 @@ def test_a_cluttered_set_is_the_same_for_any_number_of_workers(mnist_dir, tmp_pa
 def test_clutter_that_does_not_fit_is_refused(mnist_dir, wrong, expected):
     with pytest.raises(UserError, match=f"{expected}.* 28.*got"):
         clutter.make_cluttered_set(wrong, 10, 0, mnist_dir)
+
+
+def test_two_writers_of_a_file_are_not_in_each_others_way(tmp_path, monkeypatch):
+    path = tmp_path / "file.npz"
+    with atomic_path(path) as first:
+        first.write_text("first")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: 1)
+            with atomic_path(path) as second:
+                second.write_text("second")
+            assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert [child.name for child in tmp_path.iterdir()] == ["file.npz"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are told apart by signals")
+def test_what_a_killed_writer_has_left_is_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, other = (tmp_path / f".file-partial-{number}.npz" for number in (ended.pid, 1))
+    for partial in (left, other):
+        partial.write_text("half")
+    with atomic_path(tmp_path / "file.npz") as partial:
+        partial.write_text("whole")
+    assert sorted(child.name for child in tmp_path.iterdir()) == [other.name, "file.npz"]
+    left = tmp_path / f".folder-partial-{ended.pid}"
+    left.mkdir()
+    with atomic_folder(tmp_path / "folder"):
+        assert not left.exists()
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):

@@ -81,12 +81,12 @@ def test_two_devices_learn_what_one_does(tmp_path, backend):
     assert done.returncode == 0, done.stderr
 
 
-def write_mnist(folder):
+def write_mnist(folder, of_each=100):
     """A file like MNIST's, bright where the digit is."""
     rng = np.random.default_rng(0)
-    labels = np.tile(np.arange(10, dtype="uint8"), 100)
-    images = rng.integers(0, 100, (1000, 28, 28), "uint8")
-    images[np.arange(1000), labels] = 255
+    labels = np.tile(np.arange(10, dtype="uint8"), of_each)
+    images = rng.integers(0, 100, (len(labels), 28, 28), "uint8")
+    images[np.arange(len(labels)), labels] = 255
     np.savez(
         folder / "mnist.npz", x_train=images, y_train=labels, x_test=images[:9], y_test=labels[:9]
     )
@@ -128,6 +128,25 @@ def test_two_processes_learn_what_one_does(tmp_path):
     weights = [keras.models.load_model(run.best_model).get_weights() for run in (one, two)]
     for mine, theirs in zip(*weights, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_images_drawn_while_training_are_drawn_on_two_devices(tmp_path, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    write_mnist(tmp_path, 510)
+    train = [sys.executable, "train.py", "paper-r", "--models", "fcn", "--epochs", "1"]
+    where = ["--data-dir", tmp_path, "--runs-dir", tmp_path]
+    done = subprocess.run(
+        [*train, "--batch-size", "50", "--devices", "2", *where],
+        cwd=ROOT,
+        env=environment(backend),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "fcn: epoch 1, test accuracy" in done.stdout
 
 
 def test_parts_of_a_batch_are_the_batch(rng):

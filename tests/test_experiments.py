@@ -334,6 +334,9 @@ def test_a_run_refuses_other_data(tmp_path):
     run.check_data({"seed": 1, "source": "mnist"})
     with pytest.raises(UserError, match="other data: seed differ"):
         run.check_data({"seed": 2, "source": "mnist"})
+    run.config.write_text('{"data": [1]}')
+    with pytest.raises(UserError, match="expected the data of a run"):
+        run.check_data({"seed": 1, "source": "mnist"})
 
 
 def test_a_run_refuses_another_schedule(tmp_path):
@@ -418,7 +421,33 @@ def test_a_dry_run_tells_what_an_earlier_one_took(tmp_path, monkeypatch, capsys)
     assert lines[0].endswith(
         "4.0 minutes where it was measured (abacus, by the schedule published)"
     )
-    report_file.write_text("{}")
+    own = {**run, "settings": {**made_by, "schedule": "best"}}
+    both = [measured, {**measured, "training_seconds": 300, "runs": [own]}]
+    report_file.write_text(json.dumps({"models": both}))
+    lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path, "--epochs", "4")
+    assert lines[0].endswith("2.0 minutes where it was measured (abacus)")
+    monkeypatch.setitem(EXPERIMENTS, "tiny", replace(TINY, any_size=True))
+    lines = dry_run(monkeypatch, capsys, "--runs-dir", tmp_path)
+    assert lines[0].endswith("40 images an epoch")
+
+
+NO_REPORTS = {
+    "empty": "{}",
+    "no list": '{"models": 5}',
+    "no models": '{"models": ["tiny"]}',
+    "no runs": '{"models": [{"model": "tiny", "training_seconds": 1, "runs": []}]}',
+    "no epochs": '{"models": [{"model": "tiny", "training_seconds": 1, "runs": [{"settings": '
+    '{"epochs": 0}}]}]}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", NO_REPORTS.values(), ids=NO_REPORTS)
+def test_a_dry_run_refuses_a_damaged_report(tmp_path, monkeypatch, capsys, content):
+    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    monkeypatch.setenv("STN_RESULTS_DIR", str(tmp_path))
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "report.json").write_text(content)
     with pytest.raises(UserError, match=r"expected a report of evaluate\.py at"):
         dry_run(monkeypatch, capsys, "--runs-dir", tmp_path)
 

@@ -231,6 +231,20 @@ def test_bad_model_files_are_refused_in_one_line(saved, damage, message):
         assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("kind", ["vector", "two inputs", "unbuilt", "subclassed"])
+def test_models_of_other_than_images_are_refused(kind):
+    layers = keras.layers
+    if kind == "unbuilt":
+        model = keras.Sequential([layers.Dense(2)])
+    elif kind == "subclassed":
+        model = type("Own", (keras.Model,), {})()
+    else:
+        inputs = [keras.Input((784,)) for _ in range(1 + (kind == "two inputs"))]
+        model = keras.Model(inputs, layers.Concatenate()(inputs * 2))
+    with pytest.raises(ExportError, match=r"one input \(N, H, W, C\)"):
+        with_named_outputs(model)
+
+
 def test_images_are_made_to_fit(tmp_path):
     grey = np.full((4, 6, 8), 51, "uint8")
     np.testing.assert_allclose(fit_images(grey, (3, 4, 3)), np.full((4, 3, 4, 3), 0.2), atol=1e-6)

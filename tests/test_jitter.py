@@ -1,10 +1,12 @@
 """Small random transforms of training images: how far, and which way."""
 
 import numpy as np
+import pytest
 from keras import ops
 
 from experiments.base import JitterRanges
 from experiments.jitter import GRID, bend, draw_theta
+from stn_keras.ops import sample
 from stn_keras.transforms import Affine, ThinPlateSpline
 from stn_keras.transforms.thin_plate_spline import control_points
 
@@ -43,7 +45,7 @@ def test_control_points_are_bent_as_far_as_asked_before_the_image_is_moved(rng):
     np.testing.assert_allclose(moves.std(0), 0.1, rtol=0.05)
 
 
-def test_images_are_read_where_theta_says(rng):
+def test_the_generator_alone_decides_how_images_are_moved(rng):
     images = rng.random((6, 8, 8, 2), "float32")
     still = JitterRanges()((8, 8, 2))
     np.testing.assert_array_equal(still(images, np.random.default_rng(0)), images)
@@ -52,4 +54,18 @@ def test_images_are_read_where_theta_says(rng):
         once, again, other = (jitter(images, np.random.default_rng(seed)) for seed in (1, 1, 2))
         np.testing.assert_array_equal(once, again)
         assert (once != other).any()
-        assert 0 < abs(once - images).mean() < 0.3
+
+
+@pytest.mark.parametrize("bent", [0.0, 0.05])
+@pytest.mark.parametrize("fill_mode", ["constant", "reflect"])
+def test_every_image_is_read_by_its_own_theta(rng, bent, fill_mode):
+    images = rng.random((6, 8, 8, 2), "float32")
+    ranges = JitterRanges(9, 0.1, 0.3, bend=bent, fill_mode=fill_mode)
+    drawn = np.random.default_rng(1)
+    theta, transform = draw_theta(ranges, drawn, 6), Affine()
+    if bent:
+        theta, transform = bend(theta, bent, drawn), ThinPlateSpline(GRID)
+    coordinates = transform.source_coordinates(theta, (8, 8), (8, 8))
+    expected = ops.convert_to_numpy(sample(images, coordinates, fill_mode=fill_mode))
+    moved = ranges((8, 8, 2))(images, np.random.default_rng(1))
+    np.testing.assert_allclose(moved, expected, atol=1e-5)

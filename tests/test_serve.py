@@ -83,6 +83,20 @@ def address(model, tmp_path_factory):
         server.wait()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [((), "an .onnx file"), (("--port", "99999"), "from 1 to 65535")]
+)
+def test_a_server_that_cannot_serve_says_so_in_one_line(tmp_path, arguments, expected):
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(b"no model")
+    done = subprocess.run(
+        [sys.executable, SCRIPT, path, *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert expected in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_clients_at_once_get_what_keras_predicts(model, address):
     images = digits(120)
     expected = model.predict(images, verbose=0)

@@ -7,6 +7,7 @@ import numpy as np
 from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, load_model
 from stn_keras.export.checked import BATCHES, TOLERANCE
 from stn_keras.export.images import fit_images, read_images
+from stn_keras.export.source import check_model
 
 # Images that a quantized model is made for; its accuracy is measured on the others.
 CALIBRATION = 100
@@ -77,6 +78,7 @@ def main():
     arguments = parse_arguments()
     try:
         model = load_model(arguments.model)
+        check_model(model)
         images, labels = load_images(arguments.images, model.input_shape[1:])
         if arguments.quantize and len(images) <= CALIBRATION:
             raise ExportError(f"expected more than {CALIBRATION} images, got {len(images)}")

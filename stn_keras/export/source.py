@@ -78,14 +78,31 @@ def with_named_outputs(model, with_theta=False):
         >>> sorted(with_named_outputs(model, with_theta=True).output)
         ['scores', 'straightened', 'theta']
     """
-    if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
-        raise ExportError("expected a built model of one input and one output")
+    check_model(model)
     outputs = {"scores": model.outputs[0]}
     if with_theta:
         layer = _transformer_of(model)
         seen = layer.input[-1] if isinstance(layer.input, list) else layer.input
         outputs |= {"theta": layer.theta(seen), "straightened": layer.output}
     return keras.Model(model.inputs[0], outputs, name=model.name)
+
+
+def check_model(model):
+    """Refuse what is not a built model from images to one output.
+
+    Raises:
+        ExportError: it has no, several or other inputs, or several outputs.
+    """
+    try:
+        shapes = [tensor.shape for tensor in model.inputs]
+        outputs = len(model.outputs)
+    except (AttributeError, TypeError):  # subclassed, or not built
+        shapes, outputs = [], 0
+    if [len(shape) for shape in shapes] != [4] or outputs != 1:
+        raise ExportError(
+            "expected a built functional or sequential model of one input (N, H, W, C) and one "
+            f"output, got {outputs} outputs and inputs {shapes}"
+        )
 
 
 def _transformer_of(model):
