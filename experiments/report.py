@@ -20,7 +20,7 @@ def summarize(experiment, results, data):
     ]
     return {
         "experiment": experiment.name,
-        "data_option": " --data-dir PICTURES" if experiment.any_size else "",
+        "data_option": _data_option(experiment, data),
         "title": experiment.title,
         "published_by": experiment.source,
         "environment": environment.describe(),
@@ -32,6 +32,15 @@ def summarize(experiment, results, data):
         "models": models,
         "paired_tests": compare_with_plain(experiment, results, data),
     }
+
+
+def _data_option(experiment, data):
+    """What the command lines say about the data."""
+    if not experiment.any_size:
+        return ""
+    height, width, _ = data.parameters["image_shape"]
+    # Of two sides they are the median of the pictures' own.
+    return f" --data-dir PICTURES{f' --image-size {height}' if height == width else ''}"
 
 
 def table(summary):

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from stn_keras import _pictures
-from stn_keras.layers import SpatialTransformer
+from stn_keras.layers.spatial_transformer import SpatialTransformer, find_transformers
 from stn_keras.ops import decompose, half_extents, homogeneous_meshgrid, identity_coordinates
 
 _SMALLEST_SCALE, _LARGEST_SHARE_OUTSIDE, _SMALLEST_SPREAD = 0.05, 0.9, 1e-6
@@ -203,7 +203,7 @@ def _find_transformer(model, layer):
     """The layer itself, the one of that name, or the only one."""
     if isinstance(layer, SpatialTransformer):
         return layer
-    found = list(dict.fromkeys(_transformers(model)))
+    found = find_transformers(model)
     names = ", ".join(repr(one.name) for one in found) or "none"
     if layer is not None:
         found = [one for one in found if one.name == layer]
@@ -213,13 +213,6 @@ def _find_transformer(model, layer):
             f"Expected one SpatialTransformer in the model for {wanted}. The model has: {names}"
         )
     return found[0]
-
-
-def _transformers(layer):
-    if isinstance(layer, SpatialTransformer):
-        return [layer]
-    parts = layer._flatten_layers(include_self=False, recursive=False)
-    return [found for part in parts for found in _transformers(part)]
 
 
 def _are_alike(batch):

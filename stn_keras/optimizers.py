@@ -5,7 +5,7 @@ import re
 import keras
 from keras import ops
 
-from stn_keras.layers import SpatialTransformer
+from stn_keras.layers.spatial_transformer import find_transformers
 
 
 def with_localization_rate(optimizer, model, rate):
@@ -54,8 +54,7 @@ def localization_variables(model):
     """Trainable variables of every transformer in the model, however deep it lies."""
     return [
         variable
-        for layer in model._flatten_layers()
-        if isinstance(layer, SpatialTransformer)
+        for layer in find_transformers(model)
         for part in (layer.localization, layer.regressor)
         for variable in part.trainable_variables
     ]

@@ -278,6 +278,14 @@ class TransformerTheta(keras.layers.Layer):
         return cls(**{**config, "transformer": transformer})
 
 
+def find_transformers(layer):
+    """Every spatial transformer in a layer or a model, however deep it lies, each once."""
+    if isinstance(layer, SpatialTransformer):
+        return [layer]
+    parts = layer._flatten_layers(include_self=False, recursive=False)
+    return list(dict.fromkeys(found for part in parts for found in find_transformers(part)))
+
+
 def default_localization(data_format, dtype):
     """A small localization network for images of any size: it looks at a 32x32 thumbnail.
 
