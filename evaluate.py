@@ -70,7 +70,7 @@ def evaluate(experiment, arguments, folder):
         evaluate_run,
         find_runs,
         make_sweeps,
-        place,
+        table_order,
     )
 
     runs = find_runs(arguments.runs_dir, experiment)
@@ -92,7 +92,7 @@ def evaluate(experiment, arguments, folder):
         print(f"evaluating {run.folder}", flush=True)
         evaluated.append((run, *evaluate_run(run, settings, data, sweeps)))
     results = [*(result for *_, result in evaluated), *kept]
-    results.sort(key=lambda result: place(experiment, result.settings))
+    results.sort(key=lambda result: table_order(experiment, result.settings))
     summary = report.summarize(experiment, results, data)
     captions = pictures.draw_all(evaluated, results, data, folder)
     records.write(results, data, folder)

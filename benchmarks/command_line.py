@@ -21,4 +21,6 @@ def rounds_and_folder(name, description, rounds=15):
     parser.add_argument("--rounds", type=int, default=rounds, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error(f"expected --rounds of at least 1, got {arguments.rounds}")
     return arguments.rounds, writable_folder(arguments.out)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side
 from data_prep.distorted_set import SETS, make_distorted_set, save
 from data_prep.distortions import default_workers, distort
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
+from data_prep.errors import run_command
+from data_prep.files import write_json
 from data_prep.imgaug_compat import iaa
 from data_prep.quiet import quiet_import
 from data_prep.recipes import POST
@@ -57,26 +58,23 @@ def contestants(images):
 
 def main():
     """Measure, print the table, write the results."""
-    parser = OneLineParser(prog="python -m benchmarks.data_prep", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    arguments = parser.parse_args()
+    rounds, folder = rounds_and_folder("data_prep", __doc__, rounds=5)
     source = load_source(SETS[NAME][0])
     images = np.concatenate([source.train_images, source.test_images])
     rows = []
     for group in contestants(images):
-        seconds = medians(side_by_side(group, arguments.rounds))
+        seconds = medians(side_by_side(group, rounds))
         baseline = next(iter(seconds.values()))
         rows += [
             {"name": name, "seconds": round(taken, 3), "times_faster": round(baseline / taken, 2)}
             for name, taken in seconds.items()
         ]
-    print(f"{len(images):,} images of {NAME}, median of {arguments.rounds} rounds")
+    print(f"{len(images):,} images of {NAME}, median of {rounds} rounds")
     for row in rows:
         print(f"{row['name']:36} {row['seconds']:7.2f} s {row['times_faster']:6.2f} x")
     quiet_import("stn_keras")
-    path = writable_folder(arguments.out) / f"data-prep-{device_slug()}.json"
-    content = {"set": NAME, "images": len(images), "rounds": arguments.rounds, "seed": SEED}
+    path = folder / f"data-prep-{device_slug()}.json"
+    content = {"set": NAME, "images": len(images), "rounds": rounds, "seed": SEED}
     write_json(path, {**content, "rows": rows, "environment": describe()})
     print(path)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep.clutter import add_scraps
 from data_prep.sources import load_source
-from experiments.base import Experiment, JitterRanges, Schedule
+from experiments.base import WITH_TRANSFORMER, Experiment, JitterRanges, Schedule, has_transformer
 from experiments.data import Data, LabelledImages, TrainingImages
 
 SOURCE = "cluttered-mnist-40x40"
@@ -64,8 +64,8 @@ def build_model(name, input_shape, num_classes, transform=None):
     """
     from stn_keras import models, transforms
 
-    classifier = {"dense": models.dense_net, "cnn": cnn}[name.removeprefix("stn-")]
-    if not name.startswith("stn-"):
+    classifier = {"dense": models.dense_net, "cnn": cnn}[name.removeprefix(WITH_TRANSFORMER)]
+    if not has_transformer(name):
         return classifier(input_shape, num_classes)
     family = transforms.get(transform or "affine")
     height, width, channels = input_shape

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from experiments.base import Experiment, JitterRanges, Schedule
+from experiments.base import WITH_TRANSFORMER, Experiment, JitterRanges, Schedule, has_transformer
 from experiments.distorted import DistortedData
 
 DATA = DistortedData("distorted-mnist", copies=5, validation=5000)
@@ -14,8 +14,8 @@ def build_model(name, input_shape, num_classes, transform=None):
     from stn_keras import models
 
     classifiers = {"dense": models.dense_net, "cnn": models.cnn}
-    classifier = classifiers[name.removeprefix("stn-")](input_shape, num_classes)
-    if not name.startswith("stn-"):
+    classifier = classifiers[name.removeprefix(WITH_TRANSFORMER)](input_shape, num_classes)
+    if not has_transformer(name):
         return classifier
     return models.with_spatial_transformer(
         classifier,

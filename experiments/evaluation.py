@@ -100,7 +100,7 @@ def find_runs(runs_dir, experiment):
             found.append((run, settings))
         else:
             print(f"{run.folder}: not finished, left out; train.py --resume goes on with it")
-    return sorted(found, key=lambda item: place(experiment, item[1]))
+    return sorted(found, key=lambda item: table_order(experiment, item[1]))
 
 
 def belongs(settings, experiment):
@@ -112,7 +112,7 @@ def belongs(settings, experiment):
     )
 
 
-def place(experiment, settings):
+def table_order(experiment, settings):
     """What runs are sorted by: their place in tables."""
     return (
         experiment.models.index(settings.model),
