@@ -15,7 +15,8 @@ import pytest
 import stn_keras  # noqa: F401  registers the layers of saved models
 from data_prep import distorted_set
 from data_prep.errors import UserError, run_command
-from experiments import EXPERIMENTS
+from data_prep.image_folder import ImageFiles, find_images
+from experiments import EXPERIMENTS, environment
 from experiments.data import DATA_SEED
 from experiments.distorted import dataset_path
 from experiments.distorted_digits import DATA
@@ -28,11 +29,11 @@ DIGITS = "distorted-digits"
 
 def command(*arguments, **options):
     """Start a command line of the project in its own process."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **options.pop("env", {})}
+    variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **options.pop("env", {})}
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=options.pop("cwd", ROOT),
-        env={**environment, "PYTHONPATH": str(ROOT)},
+        env={**variables, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,6 +122,8 @@ def test_help_names_every_choice(script):
             ("train.py", DIGITS, "--coordinator", "here:1", "--num-processes", "2"),
             "KERAS_BACKEND=jax for several machines, got tensorflow",
         ),
+        (("train.py", DIGITS, "--image-size", "28"), "has images of one size"),
+        (("train.py", "image-folder", "--image-size", "1"), "--image-size from "),
         (("evaluate.py", "cifar-100"), "distorted-mnist"),
         (("evaluate.py", DIGITS, "--runs-dir", "absent"), "python train.py distorted-digits"),
         (("-m", "data_prep", "mnist", "--out", "x.npz"), "distorted-mnist"),
@@ -251,6 +254,33 @@ def test_too_little_memory_is_told_in_one_line(capsys):
     error = capsys.readouterr().err
     assert error.startswith("tool: error: not enough memory (")
     assert error.count("\n") == 1
+
+
+def test_a_set_is_written_as_pictures_too(tmp_path):
+    out, pictures = tmp_path / "set.npz", tmp_path / "pictures"
+    options = ("--copies", "1", "--no-preview", "--pictures", pictures)
+    code, _, err = run("-m", "data_prep", DIGITS, "--out", out, *options)
+    assert code == 0, err
+    made = distorted_set.load(out)
+    found = find_images(pictures)
+    for part, split in ((found.training, made.train), (found.test, made.test)):
+        number = [int(path.stem) for path in part.paths]
+        assert sorted(number) == list(range(len(split.distorted)))
+        read = ImageFiles(part.paths, (28, 28, 1))[np.arange(len(number))]
+        np.testing.assert_array_equal(read, split.distorted[number])
+        np.testing.assert_array_equal(part.labels, split.distorted_labels[number])
+
+
+def test_all_is_one_table_without_what_cannot_be_evaluated(tmp_path, finished_run):
+    finished_run.start(settings_of("cnn"), environment.describe())
+    shutil.copytree(finished_run.folder, tmp_path / "mnist" / "cnn" / "seed-0")
+    out = tmp_path / "report"
+    code, _, err = run("evaluate.py", "--all", "--runs-dir", tmp_path, "--out", out)
+    assert code == 0, err
+    assert "mnist: left as it was: expected a run of mnist" in err
+    table = (out / "README.md").read_text()
+    assert f"[{DIGITS}]" in table
+    assert [path.parent.name for path in out.glob("*/report.md")] == [DIGITS]
 
 
 def test_an_unfinished_run_is_left_out_of_the_report(tmp_path, finished_run):
