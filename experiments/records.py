@@ -50,8 +50,9 @@ def others(experiment, data, folder, runs):
     for parameters, result in _read(folder):
         if not belongs(result.settings, experiment):
             raise UserError(f"expected runs of {experiment.name} in {folder / FILE}, got others")
-        if set(result.accuracy) != set(data.test):
-            raise UserError(f"expected accuracies on {', '.join(data.test)} in {folder / FILE}")
+        if set(result.accuracy) != set(data.test_sets()):
+            names = ", ".join(data.test_sets())
+            raise UserError(f"expected accuracies on {names} in {folder / FILE}")
         if parameters != data.parameters:
             raise UserError(f"expected runs on the data used here in {folder / FILE}, got others")
         if (result.model, result.seed) not in here:

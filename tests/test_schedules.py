@@ -1,6 +1,7 @@
 """Schedules: what they decide, and how runs by several stand beside each other."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import keras
 import numpy as np
@@ -147,7 +148,7 @@ def test_schedules_stand_beside_each_other_in_one_table(tmp_path):
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):
     plain = result(replace(SETTINGS, model="tiny"), 0.5)
     plain.history = [{"epoch": 0.0, "loss": 0.7}]
-    records.write([plain, result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
+    records.write([plain, result(SETTINGS, 0.9), plain], TINY_DATA, tmp_path)
     kept = records.others(TINY, TINY_DATA, tmp_path, [(None, SETTINGS)])
     np.testing.assert_equal([vars(other) for other in kept], [vars(plain)])
     assert records.others(TINY, TINY_DATA, tmp_path / "none", []) == []
@@ -178,6 +179,22 @@ def test_runs_that_do_not_belong_to_a_report_are_refused(damage, message, tmp_pa
     if damage == "cut off":
         path = tmp_path / records.FILE
         path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=message):
+        records.others(TINY, TINY_DATA, tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"accuracy": [0.9]}, "the runs of a report"),
+        ({"accuracy": {"train": 0.9}}, "accuracies on test"),
+        ({"settings": {**asdict(SETTINGS), "seed": "0"}}, "the runs of a report"),
+    ],
+)
+def test_noted_runs_of_another_form_are_refused(part, message, tmp_path):
+    records.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
+    path = tmp_path / records.FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **part}))
     with pytest.raises(UserError, match=message):
         records.others(TINY, TINY_DATA, tmp_path, [])
 
