@@ -54,20 +54,20 @@ def _partial(path, suffix=""):
     start = f".{path.name.removesuffix(suffix)}-partial-"
     for left in path.parent.glob(f"{glob.escape(start)}*"):
         number = left.name.removeprefix(start).removesuffix(suffix)
-        if number.isdecimal() and not _is_running(int(number)):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        # One of our own number is an earlier process's: a container has few of them.
+        if number == str(os.getpid()) or (number.isdecimal() and not _is_running(int(number))):
+            shutil.rmtree(left, True) if left.is_dir() else left.unlink(missing_ok=True)
     return path.with_name(f"{start}{os.getpid()}{suffix}")
 
 
 def _is_running(process):
-    if os.name != "posix":  # elsewhere the signal 0 ends the process
-        return True
     try:
-        os.kill(process, 0)
+        if os.name == "posix":  # elsewhere the signal 0 ends the process
+            os.kill(process, 0)
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return True
+        pass  # another user's
     return True
 
 

@@ -357,10 +357,13 @@ def test_what_a_killed_writer_has_left_is_removed(tmp_path):
     with atomic_path(tmp_path / "file.npz") as partial:
         partial.write_text("whole")
     assert sorted(child.name for child in tmp_path.iterdir()) == [other.name, "file.npz"]
-    left = tmp_path / f".folder-partial-{ended.pid}"
-    left.mkdir()
+    left, own = (tmp_path / f".folder-partial-{number}" for number in (ended.pid, os.getpid()))
+    for partial in (left, own):
+        partial.mkdir()
+        (partial / "half").touch()
     with atomic_folder(tmp_path / "folder"):
         assert not left.exists()
+        assert not any(own.iterdir())
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
