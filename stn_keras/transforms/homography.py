@@ -52,6 +52,7 @@ class Homography(Transform):
             # The move from the identity, (row - x depth) / depth: exactly 0 at the identity.
             row = matmul(deviation[:, 3 * axis : 3 * axis + 3], to_tensor(meshgrid))
             move = (row - tilt * to_tensor(meshgrid[axis])) / depth
+            # A symbolic move comes first: NumPy's and JAX's arrays do not know it.
             source = move * extents[axis] + ops.reshape(to_tensor(pixels)[..., axis], (-1,))
             source = ops.where(behind, ops.full_like(source, float("inf")), source)
             results.append(ops.reshape(source, (-1, *output_size)))
