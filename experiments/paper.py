@@ -141,7 +141,14 @@ TWO_ON_42 = {"fcn": 114, "cnn": 84, "stn-fcn": 100, "stn-cnn": 85}
 
 COLUMNS = (
     Column("paper-r", ON_28, 28, errors(2.1, 1.2, (1.2, 1.3, 1.1), (0.7, 0.8, 0.7))),
-    Column("paper-rts", ON_42, 21, errors(5.2, 0.8, (0.8, 0.9, 0.8), (0.5, 0.6, 0.5)), pooled=2),
+    Column(
+        "paper-rts",
+        ON_42,
+        21,
+        errors(5.2, 0.8, (0.8, 0.9, 0.8), (0.5, 0.6, 0.5)),
+        pooled=2,
+        bend=0.04,  # by 0.07 the validation loss of the ST-CNN was higher
+    ),
     Column("paper-p", ON_28, 28, errors(3.1, 1.5, (1.5, 1.4, 1.4), (0.8, 0.8, 0.8))),
     Column("paper-e", ON_28, 28, errors(3.2, 1.4, (2.7, 2.6, 2.4), (1.2, 1.3, 1.1))),
     Column("paper-tc", ON_60, 30, errors(13.2, 3.5, (2.0,), (1.7,)), pooled=2),
