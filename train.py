@@ -139,7 +139,7 @@ def settings_of(arguments, experiment):
 
 def schedule_of(experiment, settings):
     """How a run is trained, as plain data that it notes."""
-    return experiment.schedules[settings.schedule].described(settings.model)
+    return experiment.schedules[settings.schedule].of(settings.model).described
 
 
 def check_numbers(arguments):

@@ -50,11 +50,11 @@ class Schedule:
         augment: dataclass, such as `JitterRanges`, that called with an image shape (H, W, C) gives
             the function (images, rng) -> images that each training batch goes through; None: images
             stay as they are.
-        localization_rates: model -> factor of the learning rate of its localization network; see
+        localization_rate: factor of the learning rate of the localization network; see
             `stn_keras.optimizers.with_localization_rate`.
         curriculum: part of the epochs in which the experiment's distortion grows from none to its
             whole range.
-        per_model: model -> its own values of `epochs` and `batch_size`.
+        per_model: model -> its own values of any of the above.
     """
 
     epochs: int
@@ -64,19 +64,20 @@ class Schedule:
     decay: str
     optimizer_arguments: dict = field(default_factory=dict)
     augment: Callable | None = None
-    localization_rates: dict[str, float] = field(default_factory=dict)
+    localization_rate: float = 1.0
     curriculum: float = 0.0
-    per_model: dict[str, dict[str, int]] = field(default_factory=dict)
+    per_model: dict[str, dict] = field(default_factory=dict)
 
     def of(self, model):
         """The schedule that a model is trained by."""
-        return replace(self, **self.per_model.get(model, {}))
+        return replace(self, **self.per_model.get(model, {}), per_model={})
 
-    def described(self, model):
-        """How a model is trained, but for epochs and batch size, as plain data.
+    @property
+    def described(self):
+        """How models are trained, but for epochs, batch size and `per_model`, as plain data.
 
         Example:
-            >>> Schedule(2, 8, "SGD", 0.1, "constant").described("cnn")["optimizer"]
+            >>> Schedule(2, 8, "SGD", 0.1, "constant").described["optimizer"]
             'SGD'
         """
         return {
@@ -85,7 +86,7 @@ class Schedule:
             "decay": self.decay,
             "optimizer_arguments": self.optimizer_arguments,
             "augment": self.augment and repr(self.augment),
-            "localization_rate": self.localization_rates.get(model, 1.0),
+            "localization_rate": self.localization_rate,
             "curriculum": self.curriculum,
         }
 

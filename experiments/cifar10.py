@@ -98,7 +98,7 @@ BEST = Schedule(
         "exclude_layers": ["localization", "spatial_transformer"],
     },
     augment=JitterRanges(rotation=5, scale=0.1, shift=0.2, flip=True, fill_mode="reflect"),
-    localization_rates={"stn-lenet": 0.05},
+    per_model={"stn-lenet": {"localization_rate": 0.05}},
 )
 # Half of this network's maps and units are dropped: moving the images as well makes it no better.
 EVA6_BEST = replace(
@@ -108,7 +108,7 @@ EVA6_BEST = replace(
     learning_rate=1.5e-3,
     optimizer_arguments={**BEST.optimizer_arguments, "adam_lr_ratio": 0.5, "weight_decay": 0.01},
     augment=JitterRanges(flip=True, fill_mode="reflect"),
-    localization_rates={"stn-cnn": 0.2},
+    per_model={"stn-cnn": {"localization_rate": 0.2}},
 )
 
 EXPERIMENT = Experiment(

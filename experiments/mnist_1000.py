@@ -70,7 +70,7 @@ BEST = replace(
     distorted_mnist.BEST,
     epochs=150,
     batch_size=50,
-    localization_rates={"stn-cnn-stable": 0.1},
+    per_model={"stn-cnn-stable": {"localization_rate": 0.1}},
 )
 
 EXPERIMENT = Experiment(

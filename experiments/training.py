@@ -61,7 +61,7 @@ def train(experiment, run, settings, data, monitor=False, place=HERE):
 
 
 def _fit(experiment, run, settings, data, monitor, place):
-    schedule = experiment.schedules[settings.schedule]
+    schedule = experiment.schedules[settings.schedule].of(settings.model)
     augment = schedule.augment and schedule.augment(data.training.image_shape)
     batches = ShuffledBatches(
         data.training, settings.batch_size, settings.seed, augment=augment, part=place.part
@@ -142,14 +142,13 @@ def compile_model(experiment, settings, network, total_steps):
         # Only test images have the network's own size.
         images = keras.Input((None, None, network.input_shape[-1]))
         model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
-    schedule = experiment.schedules[settings.schedule]
+    schedule = experiment.schedules[settings.schedule].of(settings.model)
     rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
     kind = getattr(keras.optimizers, schedule.optimizer, None)
     kind = kind or getattr(optimizers, schedule.optimizer)
     optimizer = kind(rate, **schedule.optimizer_arguments)
-    if settings.model in schedule.localization_rates:
-        slower = schedule.localization_rates[settings.model]
-        optimizer = optimizers.with_localization_rate(optimizer, model, slower)
+    if schedule.localization_rate != 1:
+        optimizer = optimizers.with_localization_rate(optimizer, model, schedule.localization_rate)
     # Images that only fill up a batch weigh nothing.
     model.compile(optimizer, "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
     return model

@@ -63,7 +63,7 @@ TINY = Experiment(
             learning_rate=1e-2,
             decay="cosine",
             optimizer_arguments={"weight_decay": 0.1},
-            localization_rates={"stn-tiny": 0.1},
+            per_model={"stn-tiny": {"localization_rate": 0.1}},
         ),
     },
     published={"stn-tiny": {"test": 75.0}},
@@ -341,16 +341,16 @@ def test_a_run_refuses_other_data(tmp_path):
 
 def test_a_run_refuses_another_schedule(tmp_path):
     run = Run(tmp_path)
-    schedule = TINY.schedules["best"]
-    run.start(SETTINGS, {}, schedule=schedule.described("stn-tiny"))
-    run.check_schedule(replace(schedule, epochs=9).described("stn-tiny"))
-    for other in (replace(schedule, optimizer="SGD"), replace(schedule, localization_rates={})):
+    schedule = TINY.schedules["best"].of("stn-tiny")
+    run.start(SETTINGS, {}, schedule=schedule.described)
+    run.check_schedule(replace(schedule, epochs=9).described)
+    for other in (replace(schedule, optimizer="SGD"), replace(schedule, localization_rate=1.0)):
         with pytest.raises(UserError, match="another schedule, which --overwrite discards: "):
-            run.check_schedule(other.described("stn-tiny"))
+            run.check_schedule(other.described)
 
 
 def test_runs_of_two_schedules_have_no_mean():
-    one, other = (TINY.schedules[name].described("tiny") for name in TINY.schedules)
+    one, other = (TINY.schedules[name].described for name in TINY.schedules)
     seeds = [replace(SETTINGS, seed=seed) for seed in range(3)]
     check_comparable(zip(seeds, (one, None, one), strict=True))
     with pytest.raises(UserError, match="got seed 2 trained otherwise than seed 0"):
