@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 
 from data_prep.distortions import apply_family
 from data_prep.errors import UserError
+from experiments import undone
 from experiments.batches import InOrder
 from experiments.data import DATA_SEED, LabelledImages, as_input
 from experiments.environment import describe
@@ -47,8 +49,8 @@ class RunResult:
         images_per_second: of `predict`, on the device that evaluated.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        theta_deviation: mean distance of theta's entries from the identity on the images of
-            `timed_images`; None without a transformer.
+        undone: motion -> part of it that the transformer takes back, see `experiments.undone`;
+            None without a transformer, or where it was not measured.
     """
 
     settings: Settings
@@ -62,7 +64,7 @@ class RunResult:
     images_per_second: float = 0.0
     training_seconds: float = 0.0
     history: list = field(default_factory=list)
-    theta_deviation: float | None = None
+    undone: dict | None = None
     schedule: dict | None = None
 
     @property
@@ -206,10 +208,10 @@ def evaluate_run(run, settings, data, sweeps):
     if len(result.history) < epochs:
         raise UserError(f"expected {epochs} epochs in {run.history}, got {len(result.history)}")
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    theta = predict_theta(model, images)
-    if theta is not None:
-        identity = transformer_of(model).transform.identity
-        result.theta_deviation = float(np.abs(theta - identity).mean())
+    transformer = transformer_of(model)
+    if transformer is not None:
+        read = undone.coordinates_reader(transformer, partial(predict_theta, model))
+        result.undone = undone.measure(read, images[: undone.MEASURED_IMAGES])
     return model, result
 
 

@@ -82,7 +82,7 @@ def _plain(result):
 
 def _records_of(summary):
     """The runs of a report from before they were noted, without histories and predictions."""
-    shared = ("parameters", "sweeps", "images_per_second", "training_seconds", "theta_deviation")
+    shared = ("parameters", "sweeps", "images_per_second", "training_seconds")
     own = ("settings", "accuracy", "environment", "best_epoch")
     for model in summary["models"]:
         for run in model["runs"]:
@@ -96,6 +96,7 @@ def _records_of(summary):
 
 
 def _result(record):
+    record.pop("theta_deviation", None)  # of earlier reports
     predicted = {name: np.array(classes) for name, classes in record["predicted"].items()}
     settings = parse_settings(record["settings"])
     for name in ("accuracy", "environment", "sweeps"):

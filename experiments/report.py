@@ -95,7 +95,7 @@ def _summarize_model(name, results, experiment):
         },
         "images_per_second": float(np.mean([result.images_per_second for result in results])),
         "training_seconds": float(np.mean([result.training_seconds for result in results])),
-        "theta_deviation": results[0].theta_deviation,
+        "undone": _mean_undone([result.undone for result in results if result.undone]),
         "runs": [
             {
                 "seed": result.seed,
@@ -107,6 +107,15 @@ def _summarize_model(name, results, experiment):
             }
             for result in results
         ],
+    }
+
+
+def _mean_undone(measured):
+    """Motion -> part that the transformer takes back, mean over the seeds where it is noted."""
+    if not measured:
+        return None
+    return {
+        motion: float(np.mean([undone[motion] for undone in measured])) for motion in measured[0]
     }
 
 
@@ -159,6 +168,29 @@ def _paired_tests(summary):
         "",
         "Exact McNemar test, two-sided, on the same test images; the runs of seed "
         f"{', '.join(map(str, seeds))}, the first for which the answers of both are noted.",
+        "",
+        markdown_table(rows),
+        "",
+    ]
+
+
+def _undone(summary):
+    """What is left of a motion of the images behind each transformer."""
+    measured = {m["model"]: m["undone"] for m in summary["models"] if m["undone"]}
+    motions = list(next(iter(measured.values())))
+    rows = [
+        ["model", *motions],
+        *(
+            [name, *(f"{100 * m[motion]:.0f}" for motion in motions)]
+            for name, m in measured.items()
+        ),
+    ]
+    return [
+        "## What the transformers take back",
+        "",
+        "Percent of a motion of test images, to either side, that is gone behind the transformer: "
+        "on average: at 100 its output stays as it was, at 0 it moves as far as the image, below 0 "
+        "further. Models measured before this was are left out.",
         "",
         markdown_table(rows),
         "",
@@ -231,6 +263,7 @@ def _markdown(summary, pictures):
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
         *(_differences(summary) if any(m["published"] for m in summary["models"]) else ()),
         *(_paired_tests(summary) if summary["paired_tests"] else ()),
+        *(_undone(summary) if any(m["undone"] for m in summary["models"]) else ()),
         "## How it was made",
         "",
         *(f"    {command}" for command in commands(summary)),

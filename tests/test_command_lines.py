@@ -307,6 +307,7 @@ def test_train_and_evaluate_end_to_end(tmp_path):
         made_with = model["runs"][0]["environment"]
         assert {"commit", "device", "versions", "time"} <= set(made_with)
     text = (tmp_path / "out" / "report.md").read_text()
+    assert "## What the transformers take back" in text
     for picture in ("transformed-stn-cnn", "curves", "confusion", "learning"):
         assert (tmp_path / "out" / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
         assert f"{picture}.png" in text

@@ -103,6 +103,17 @@ def test_a_model_may_have_its_own_epochs_and_batch_size(monkeypatch):
     assert planned("--batch-size", "2") == {"tiny": (9, 2), "stn-tiny": (3, 2)}
 
 
+def test_a_model_may_be_trained_in_its_own_way():
+    own = {"learning_rate": 0.5, "localization_rate": 4.0, "curriculum": 0.25}
+    schedule = replace(TINY.schedules["best"], per_model={"stn-tiny": own})
+    experiment = replace(TINY, schedules={"best": schedule})
+    slower, rest = compiled(experiment, SETTINGS, TINY_DATA).optimizer.optimizers
+    assert (float(slower.learning_rate), float(rest.learning_rate)) == (2, 0.5)
+    described = schedule.of("stn-tiny").described
+    assert {name: described[name] for name in own} == own
+    assert schedule.of("tiny").described["curriculum"] == 0
+
+
 def test_runs_are_found_by_model_then_schedule(tmp_path):
     for settings in (SETTINGS, PUBLISHED, replace(PUBLISHED, model="tiny")):
         run = run_of(tmp_path, settings)
@@ -143,6 +154,30 @@ def test_schedules_stand_beside_each_other_in_one_table(tmp_path):
     models, rest = "--models tiny stn-tiny", "--precision float32 --seeds 0"
     assert f"train.py tiny {models} --schedule best --epochs 3 --batch-size 10 {rest}\n" in text
     assert "--models stn-tiny --schedule published --epochs 7 --batch-size 5 " in text
+
+
+def test_a_report_tells_what_transformers_take_back(tmp_path):
+    seeds = [result(replace(SETTINGS, seed=seed), 0.9) for seed in range(3)]
+    report.write(report.summarize(TINY, seeds, TINY_DATA), {}, tmp_path)
+    assert "take back" not in (tmp_path / "report.md").read_text()
+    seeds[0].undone, seeds[2].undone = (
+        {"turned": 0.5, "shifted": -0.25},
+        {"turned": 1, "shifted": 0},
+    )
+    records.write(seeds, TINY_DATA, tmp_path)
+    kept = records.others(TINY, TINY_DATA, tmp_path, [])
+    summary = report.summarize(TINY, [*kept, result(PUBLISHED, 0.9)], TINY_DATA)
+    report.write(summary, {}, tmp_path)
+    assert "| stn-tiny |     75 |     -12 |\n\n" in (tmp_path / "report.md").read_text()
+
+
+def test_a_report_of_before_is_read(tmp_path):
+    records.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
+    file = tmp_path / records.FILE
+    record = json.loads(file.read_text())
+    del record["undone"]
+    file.write_text(json.dumps(record | {"theta_deviation": 0.2}))
+    assert records.others(TINY, TINY_DATA, tmp_path, [])[0].undone is None
 
 
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):
