@@ -188,9 +188,9 @@ def _undone(summary):
     return [
         "## What the transformers take back",
         "",
-        "Percent of a motion of test images, to either side, that is gone behind the transformer: "
-        "on average: at 100 its output stays as it was, at 0 it moves as far as the image, below 0 "
-        "further. Models measured before this was are left out.",
+        "Percent of a motion of test images, to either side, that is gone behind the transformer, "
+        "on average: at 100 its output stays as it was, at 0 it moves as far as the image. Of the "
+        "models for which it is on record.",
         "",
         markdown_table(rows),
         "",
