@@ -20,7 +20,7 @@ from experiments.saved import load_model
 
 # Of large pictures fewer, so that a network's maps of a batch, and what is timed, fit into memory.
 BATCH_SIZE, MOST_PIXELS = 500, 5_000_000
-SWEEP_IMAGES, TIMED_IMAGES, TIMED_BYTES = 1000, 10_000, 2**30
+SWEEP_IMAGES, TIMED_IMAGES, TIMED_BYTES, MOVED_BATCHES = 1000, 10_000, 2**30, 2
 # axis label -> (family arguments of one value, values)
 SWEEPS = {
     "rotation (degrees)": (lambda value: {"rotate": value}, np.arange(-90, 91, 15)),
@@ -211,7 +211,8 @@ def evaluate_run(run, settings, data, sweeps):
     transformer = transformer_of(model)
     if transformer is not None:
         read = undone.coordinates_reader(transformer, partial(predict_theta, model))
-        result.undone = undone.measure(read, images[: undone.MEASURED_IMAGES])
+        few = images[: MOVED_BATCHES * batch_size(images.shape[1:])]
+        result.undone = undone.measure(read, few)
     return model, result
 
 

@@ -5,12 +5,11 @@ from keras import ops
 
 from experiments.data import as_input
 
-MEASURED_IMAGES = 1000
 GRID = (8, 8)  # points of the transformer's output that are followed
 
 
 def motions(image_size):
-    """Label -> matrices (2, 3) in pixels, from where a moved image is read, to both sides.
+    """Label -> two matrices (2, 3), one to each side: a moved image's pixel to where it is read.
 
     Args:
         image_size: (height, width).
