@@ -208,11 +208,7 @@ def evaluate_run(run, settings, data, sweeps):
     if len(result.history) < epochs:
         raise UserError(f"expected {epochs} epochs in {run.history}, got {len(result.history)}")
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    transformer = transformer_of(model)
-    if transformer is not None:
-        read = undone.coordinates_reader(transformer, partial(predict_theta, model))
-        few = images[: MOVED_BATCHES * batch_size(images.shape[1:])]
-        result.undone = undone.measure(read, few)
+    result.undone = _measure_undone(model, images)
     return model, result
 
 
@@ -254,6 +250,15 @@ def transformer_of(model):
     from stn_keras import SpatialTransformer
 
     return next((layer for layer in model.layers if isinstance(layer, SpatialTransformer)), None)
+
+
+def _measure_undone(model, images):
+    """`undone.measure` of the first images; None where the model has no transformer."""
+    transformer = transformer_of(model)
+    if transformer is None:
+        return None
+    read = undone.coordinates_reader(transformer, partial(predict_theta, model))
+    return undone.measure(read, images[: MOVED_BATCHES * batch_size(images.shape[1:])])
 
 
 def _accuracy_by_value(model, swept, values):
