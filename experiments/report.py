@@ -188,8 +188,8 @@ def _undone(summary):
     return [
         "## What the transformers take back",
         "",
-        "Percent of a motion of test images, to either side, that is gone behind the transformer, "
-        "on average: at 100 its output stays as it was, at 0 it moves as far as the image. Of the "
+        "How much of a motion of test images, to either side, is gone behind the transformer, in "
+        "percent: at 100 its output stays as it was, at 0 it moves as far as the image. Of the "
         "models for which it is on record.",
         "",
         markdown_table(rows),
