@@ -1,4 +1,4 @@
-"""The demo must have learnt: well above chance, and the transformer to turn digits upright."""
+"""The demo must have learnt: well above chance, and the transformer to take back turns."""
 
 import json
 import sys

@@ -63,7 +63,7 @@ def coordinates_reader(transformer, predict_theta):
 
     Args:
         transformer: the layer.
-        predict_theta: images -> theta, NumPy.
+        predict_theta: images -> theta.
     """
     transform = transformer.transform
 
