@@ -349,6 +349,6 @@ def test_another_family_is_added_to_the_report_of_another_machine(tmp_path):
     assert "the last of the schedule" in text
     assert "- cnn: trained at commit an earlier one on " in text
     assert re.search(r"^- stn-cnn-rotation: trained at commit (?!an earlier)", text, re.MULTILINE)
-    assert "Training accuracy by epoch" in text
+    assert "Training error by epoch" in text
     assert "(transformed-stn-cnn-rotation.png)" in text
     assert re.search(r"^\| cnn +\| +[-+]\d+\.\d\d \|$", text, re.MULTILINE)
