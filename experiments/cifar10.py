@@ -108,7 +108,7 @@ EVA6_BEST = replace(
     learning_rate=1.5e-3,
     optimizer_arguments={**BEST.optimizer_arguments, "adam_lr_ratio": 0.5, "weight_decay": 0.01},
     augment=JitterRanges(flip=True, fill_mode="reflect"),
-    per_model={"stn-cnn": {"localization_rate": 0.2}},
+    per_model={"stn-cnn": {"localization_rate": 0.05}},
 )
 
 EXPERIMENT = Experiment(
