@@ -181,7 +181,7 @@ def _undone(summary):
     rows = [
         ["model", *motions],
         *(
-            [name, *(f"{100 * m[motion]:.0f}" for motion in motions)]
+            [name, *(f"{100 * m[motion]:z.0f}" for motion in motions)]
             for name, m in measured.items()
         ),
     ]

@@ -161,14 +161,14 @@ def test_a_report_tells_what_transformers_take_back(tmp_path):
     report.write(report.summarize(TINY, seeds, TINY_DATA), {}, tmp_path)
     assert "take back" not in (tmp_path / "report.md").read_text()
     seeds[0].undone, seeds[2].undone = (
-        {"turned": 0.5, "shifted": -0.25},
-        {"turned": 1, "shifted": 0},
+        {"turned": 0.5, "scaled": -0.004, "shifted": -0.25},
+        {"turned": 1, "scaled": 0, "shifted": 0},
     )
     records.write(seeds, TINY_DATA, tmp_path)
     kept = records.others(TINY, TINY_DATA, tmp_path, [])
     summary = report.summarize(TINY, [*kept, result(PUBLISHED, 0.9)], TINY_DATA)
     report.write(summary, {}, tmp_path)
-    assert "| stn-tiny |     75 |     -12 |\n\n" in (tmp_path / "report.md").read_text()
+    assert "| stn-tiny |     75 |      0 |     -12 |\n\n" in (tmp_path / "report.md").read_text()
 
 
 def test_a_report_of_before_is_read(tmp_path):
