@@ -1,6 +1,5 @@
 """Shared fixtures: arrays from a seed, and one tolerance per dtype."""
 
-import gc
 import os
 
 # As the command lines do.
@@ -61,12 +60,6 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in slow)
 
 
-def pytest_collection_finish():
-    """Keras collects garbage after each test; what has been imported by now is none."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture
 def rng():
     """A generator of the same numbers in every run."""
@@ -78,7 +71,8 @@ def _clean_keras():
     """No test leaves a policy or layer names behind."""
     yield
     keras.config.set_dtype_policy("float32")
-    keras.backend.clear_session()
+    # Collecting garbage after each test would take longer than the tests.
+    keras.backend.clear_session(free_memory=False)
 
 
 @pytest.fixture
