@@ -16,6 +16,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 PER_GROUP, AT_MOST = 3, 15
 FRAMES = 12
 CONFUSIONS_A_ROW = 4
+# Dashes tell the models apart that come after the last colour.
+LINES = plt.cycler(linestyle=["-", "--", ":"]) * plt.rcParams["axes.prop_cycle"]
 
 
 def draw_all(evaluated, results, data, folder):
@@ -174,6 +176,7 @@ def draw_curves(results, path):
         1, len(SWEEPS), figsize=(12, 3.6), layout="constrained", sharey=True
     )
     for axis, (label, (_, values)) in zip(axes, SWEEPS.items(), strict=True):
+        axis.set_prop_cycle(LINES)
         for result in results:
             axis.plot(values, 100 * np.array(result.sweeps[label]), marker=".", label=result.model)
         axis.set_xlabel(label)
@@ -191,9 +194,11 @@ def draw_learning(results, measured, path):
     """
     column = {"validation": "val_accuracy", "training": "accuracy"}[measured]
     figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
+    axis.set_prop_cycle(LINES)
     for result in results:
         errors = [100 * (1 - row[column]) for row in result.history]
-        axis.loglog(range(1, len(errors) + 1), errors, ".-", markersize=3, label=result.model)
+        epochs = range(1, len(errors) + 1)
+        axis.loglog(epochs, errors, marker=".", markersize=3, label=result.model)
     axis.set(xlabel="epoch", ylabel=f"{measured} error (%)")
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
