@@ -10,7 +10,7 @@ from stn_keras import transforms
 from stn_keras._arguments import check_size
 from stn_keras.layers.sampler import Sampler
 from stn_keras.layers.theta_regressor import ThetaRegressor
-from stn_keras.ops.backend import fused
+from stn_keras.layers.warping import Grid, Reader, Warp
 from stn_keras.ops.coordinates import distance_outside
 
 
@@ -180,24 +180,17 @@ class SpatialTransformer(keras.layers.Layer):
 
     def _warp_to(self, output_size, images, theta, training):
         input_size = self._input_size(images)
-        height, width = output_size or input_size
-        denser = (height * self.supersample, width * self.supersample)
-
-        def grid(theta):
-            return tuple(self.transform.source_xy(theta, denser, input_size))
-
-        if not training:
-            return self._read(images, grid(theta))
-        if self.transform.ends_in_matmul:
-            return fused(lambda images, theta: self._read(images, grid(theta)), images, theta)
-        return fused(self._read, images, fused(grid, theta))
-
-    def _read(self, images, xy):
-        sampled = self.sampler.sample_xy(images, *xy)
-        if self.supersample == 1:
-            return sampled
-        window = (self.supersample, self.supersample)
-        return ops.average_pool(sampled, window, window, data_format=self.sampler.data_format)
+        grid = Grid(self.transform, input_size, output_size or input_size, self.supersample)
+        sampler = self.sampler
+        reader = Reader(
+            sampler.interpolation,
+            sampler.fill_mode,
+            sampler.fill_value,
+            sampler.data_format,
+            self.supersample,
+        )
+        warp = Warp(grid, reader)
+        return warp.compiled(images, theta) if training else warp(images, theta)
 
     def call(self, images, localization_inputs=None, training=None):
         seen = images if localization_inputs is None else localization_inputs

@@ -142,24 +142,44 @@ def fused(function, *arguments):
     itself: one that nothing needs falls out of the graph.
 
     Args:
-        function: of tensors or tuples of tensors; returns a tensor or a tuple.
+        function: of tensors or tuples of tensors; returns a tensor or a tuple. Equal functions
+            share kernels, since the process keeps every kernel that XLA has compiled.
         *arguments: for a tuple one kernel computes all its gradients.
     """
     if not _in_cpu_graph():
         return function(*arguments)
     import tensorflow as tf
 
+    specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, arguments)
+    try:
+        call = _compiled(function, specs)
+    except TypeError:  # unhashable: it holds tensors of this graph, such as sizes
+        call = _compile(function, specs)
+    return call(*tf.nest.flatten(arguments))
+
+
+@functools.cache
+def _compiled(function, specs):
+    return _compile(function, specs)
+
+
+def _compile(function, specs):
+    """The kernels of a function for tensors of these shapes and types, with their gradients."""
+    import tensorflow as tf
+
+    forward = _kernel(function)
+    backward = [_kernel(_gradient_to(i, function)) for i in range(len(specs))]
+
     @tf.custom_gradient
     def call(*flat):
-        packed = tf.nest.pack_sequence_as(arguments, flat)
+        packed = tf.nest.pack_sequence_as(specs, flat)
 
         def gradients(*upstream):
-            kernels = [_kernel(_gradient_to(i, function)) for i in range(len(packed))]
-            return tf.nest.flatten([kernel(upstream, *packed) for kernel in kernels])
+            return tf.nest.flatten([kernel(upstream, *packed) for kernel in backward])
 
-        return _kernel(function)(*packed), gradients
+        return forward(*packed), gradients
 
-    return call(*tf.nest.flatten(arguments))
+    return call
 
 
 def _kernel(function):
@@ -197,7 +217,8 @@ def _gradient_to(position, function):
         at_once = gradient(upstream, *arguments)
         values = upstream[0].shape[1:].num_elements()
         connected = None not in tf.nest.flatten(at_once)
-        if not connected or values is None or values < _LARGE_IMAGE:
+        batches = {tensor.shape[0] for tensor in tf.nest.flatten(arguments)}
+        if not connected or values is None or values < _LARGE_IMAGE or len(batches) > 1:
             return at_once
         return one_by_one(upstream, *arguments)  # what nothing needs falls out of the kernel
 

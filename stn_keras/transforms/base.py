@@ -125,6 +125,16 @@ class Transform(abc.ABC):
         """The transform that `get_config` describes."""
         return cls(**config)
 
+    def __eq__(self, other):
+        return type(self) is type(other) and self._state() == other._state()
+
+    def __hash__(self):
+        return hash((type(self), self._state()))
+
+    def _state(self):
+        """All attributes, as a value that can be hashed."""
+        return tuple((name, _hashable(value)) for name, value in sorted(vars(self).items()))
+
     def __repr__(self):
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
@@ -139,6 +149,16 @@ class Transform(abc.ABC):
                 f"(N, {', '.join(map(str, self.theta_shape))}). Received: theta.shape={shape}"
             )
         return ops.reshape(ops.cast(theta, widest_float(theta.dtype)), (-1, *self.theta_shape))
+
+
+def _hashable(value):
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return tuple((name, _hashable(part)) for name, part in value.items())
+    return value
 
 
 def lattice_offsets(size):
