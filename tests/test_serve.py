@@ -1,6 +1,7 @@
 """A server of the Open Inference Protocol gives several clients at once what Keras predicts."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -23,7 +24,8 @@ if keras.backend.backend() != "tensorflow":
 for package in ("onnx", "tf2onnx", "onnxruntime", "mlserver"):
     pytest.importorskip(package)
 
-SCRIPT = Path(__file__).parent.parent / "examples" / "serve.py"
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "examples" / "serve.py"
 
 
 def free_port():
@@ -107,6 +109,17 @@ def test_clients_at_once_get_what_keras_predicts(model, address):
         assert answer["scores"].shape == (len(part), 10)
     scores = np.concatenate([answer["scores"] for answer in answers])
     np.testing.assert_allclose(scores, np.tile(expected, (3, 1)), atol=1e-5)
+
+
+def test_the_client_of_the_docs_gets_what_keras_predicts(model, address):
+    page = (ROOT / "docs" / "production.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (client,) = (block for block in blocks if "urlopen" in block)
+    assert "http://localhost:8080/v2/models/stn" in client
+    names = {}
+    exec(client.replace("http://localhost:8080/v2/models/stn", address), names)
+    expected = model.predict(names["images"], verbose=0)
+    np.testing.assert_allclose(names["scores"], expected, atol=1e-5)
 
 
 def test_the_server_describes_the_model(address):
