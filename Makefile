@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
 	tests/test_layers.py tests/test_transforms.py tests/test_theta.py tests/test_callbacks.py \
-	tests/test_constraints.py tests/test_architectures.py tests/test_warps.py stn_keras
+	tests/test_constraints.py tests/test_architectures.py tests/test_warps.py tests/test_docs.py \
+	stn_keras
 # A process a core; a file's tests stay together, since they share what one of them has trained.
 PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 DEMO_RUNS ?= runs
@@ -45,7 +46,7 @@ test-backends: install
 
 test-export: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export,serve]"
-	$(BIN)/python -m pytest $(PARALLEL) tests/test_export.py tests/test_serve.py
+	$(BIN)/python -m pytest $(PARALLEL) tests/test_export.py tests/test_serve.py tests/test_docs.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The README tells the truth: its code runs, its tables are those of the reports."""
+"""The README's tables are those of the reports."""
 
 import json
 import re
@@ -9,15 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-
-
-def test_code_runs():
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
-    names = {}
-    for block in blocks:
-        exec(block, names)
-        assert names["model"].output_shape == (None, 10)
 
 
 def committed(path):
@@ -58,8 +49,3 @@ def papers_cell(column, network):
             published = model["published"].get("test")
             return f"{published} → {accuracy}" if published else accuracy
     return ""
-
-
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_links_lead_somewhere(link):
-    assert (ROOT / link).exists()
