@@ -1,5 +1,6 @@
 """The pages tell the truth: their code runs, their links lead somewhere."""
 
+import ast
 import io
 import json
 import re
@@ -10,6 +11,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
+from gradients import value_and_gradients
+from keras import ops
+
+from stn_keras import SpatialTransformer, transforms
+from stn_keras.ops import identity_coordinates, sample
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -95,3 +101,83 @@ def anchors(text):
     outside_code = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
     headings = re.findall(r"^#+ (.*)$", outside_code, re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+OWN_FAMILIES = ("Shear", "RadialDistortion")
+
+
+def own_family(name):
+    """The class that docs/transforms.md defines, without what its block does with it."""
+    (block,) = (b for b in blocks_of("docs/transforms.md") if f"class {name}(" in b.code)
+    tree = ast.parse(block.code)
+    kept = (ast.Import, ast.ImportFrom, ast.ClassDef)
+    tree.body = [node for node in tree.body if isinstance(node, kept)]
+    return Block(block.page, 1, ast.unparse(tree)).run()[name]
+
+
+def coordinates(transform, theta, output_size, input_size):
+    """Source coordinates for one theta, as NumPy (H', W', 2)."""
+    theta = np.asarray(theta, "float32")[None]
+    return ops.convert_to_numpy(transform.source_coordinates(theta, output_size, input_size))[0]
+
+
+@pytest.mark.parametrize("name", OWN_FAMILIES)
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (28, 28), (33, 5)], ids=str)
+def test_a_family_of_your_own_is_exact_at_its_identity(name, align_corners, size):
+    transform = own_family(name)(align_corners)
+    read = coordinates(transform, transform.identity, size, size)
+    np.testing.assert_array_equal(read, np.stack(np.mgrid[: size[0], : size[1]][::-1], axis=-1))
+    read = coordinates(transform, transform.identity, (4, 6), size)
+    np.testing.assert_array_equal(read, identity_coordinates((4, 6), size, align_corners))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_your_own_shear_is_that_of_an_affine_theta(align_corners):
+    ours = coordinates(own_family("Shear")(align_corners), [0.25, -0.5], (4, 6), (7, 5))
+    affine = transforms.Affine(align_corners)
+    np.testing.assert_allclose(
+        ours, coordinates(affine, [1, 0.25, 0, -0.5, 1, 0], (4, 6), (7, 5)), atol=1e-5
+    )
+
+
+def test_your_own_lens_moves_along_the_radius():
+    # Corners aligned on 3 x 5 pixels: normalized x is -1, -0.5, 0, 0.5, 1 and y is -1, 0, 1.
+    lens = own_family("RadialDistortion")(align_corners=True)
+    read = coordinates(lens, [0.25, 0.125], (3, 5), (3, 5))
+    np.testing.assert_array_equal(read[1, 2], (2, 1))
+    np.testing.assert_allclose(read[1, 4], (2 + 2 * (1 + 0.25 + 0.125), 1))
+    np.testing.assert_allclose(read[2, 4], (2 + 2 * (1 + 0.5 + 0.5), 1 + (1 + 0.5 + 0.5)))
+
+
+@pytest.mark.parametrize("name", OWN_FAMILIES)
+def test_a_family_of_your_own_gets_a_gradient_at_its_identity(rng, name):
+    transform = own_family(name)()
+    images = rng.normal(size=(1, 6, 8, 1)).astype("float32")
+
+    def loss(theta):
+        return ops.sum(sample(images, transform.source_coordinates(theta, (6, 8), (6, 8))) ** 2)
+
+    _, (gradient,) = value_and_gradients(loss, transform.identity[None])
+    assert np.isfinite(gradient).all()
+    assert gradient.all()
+
+
+@pytest.mark.parametrize("name", OWN_FAMILIES)
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_a_family_of_your_own_is_saved_and_loaded(rng, tmp_path, name, align_corners):
+    transform = own_family(name)(align_corners)
+    layer = SpatialTransformer(
+        keras.layers.Flatten(),
+        transform,
+        output_size=(6, 5),
+        align_corners=align_corners,
+        initial_theta=transform.identity + np.float32(0.1),
+    )
+    model = keras.Sequential([keras.Input((9, 8, 1)), layer])
+    images = rng.random((3, 9, 8, 1), "float32")
+    expected = model.predict(images, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert repr(loaded.layers[0].transform) == repr(transform)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), expected)
