@@ -8,6 +8,7 @@ from keras import ops
 
 from stn_keras import transforms
 from stn_keras._arguments import check_size
+from stn_keras.layers.localization import default_localization
 from stn_keras.layers.sampler import Sampler
 from stn_keras.layers.theta_regressor import ThetaRegressor
 from stn_keras.layers.warping import Grid, Reader, Warp
@@ -277,28 +278,6 @@ def find_transformers(layer):
         return [layer]
     parts = layer._flatten_layers(include_self=False, recursive=False)
     return list(dict.fromkeys(found for part in parts for found in find_transformers(part)))
-
-
-def default_localization(data_format, dtype):
-    """A small localization network for images of any size: it looks at a 32x32 thumbnail.
-
-    All of it is set here, so that Keras's settings may be others when the layer is loaded.
-    """
-    layers, last = keras.layers, {"data_format": "channels_last", "dtype": dtype}
-    to_last = [layers.Permute((2, 3, 1), dtype=dtype)] if data_format == "channels_first" else []
-    return keras.Sequential(
-        [
-            *to_last,
-            layers.Resizing(32, 32, **last),
-            layers.Conv2D(16, 5, activation="relu", **last),
-            layers.MaxPooling2D(2, **last),
-            layers.Conv2D(32, 5, activation="relu", **last),
-            layers.MaxPooling2D(2, **last),
-            layers.Flatten(**last),
-            layers.Dense(64, activation="relu", dtype=dtype),
-        ],
-        name="localization",
-    )
 
 
 def _check_localization(localization):

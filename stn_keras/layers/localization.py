@@ -1,0 +1,90 @@
+"""The localization network of a transformer that is given none."""
+
+import keras
+from keras import ops
+
+SIDE = 32
+# Contrast below this share of the largest value counts as noise.
+_LEAST_CONTRAST = 1e-3
+
+
+def default_localization(data_format, dtype):
+    """A small localization network for images of any size and range: it looks at a thumbnail.
+
+    Every argument is set here, so that Keras's settings may differ when the layer is loaded.
+
+    Args:
+        data_format: of the images, "channels_last" or "channels_first".
+        dtype: dtype policy of the layers.
+
+    Returns:
+        A Keras model from images to features.
+    """
+    layers, last = keras.layers, {"data_format": "channels_last", "dtype": dtype}
+    return keras.Sequential(
+        [
+            Thumbnail(SIDE, data_format=data_format, dtype=dtype),
+            layers.Conv2D(16, 5, activation="relu", **last),
+            layers.MaxPooling2D(2, **last),
+            layers.Conv2D(32, 5, activation="relu", **last),
+            layers.MaxPooling2D(2, **last),
+            layers.Flatten(**last),
+            layers.Dense(64, activation="relu", dtype=dtype),
+        ],
+        name="localization",
+    )
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class Thumbnail(keras.layers.Layer):
+    """Images of any size and range as small ones of mean 0 and variance 1.
+
+    Unlike `keras.layers.Resizing` it has no `training` argument: in Keras 3.15 the default of
+    `Resizing`, True, reaches the layers behind it, and a BatchNormalization there trains.
+
+    Convention: each image is resized bilinearly, then normalized over all its pixels and channels,
+    in float32 or better. A constant image becomes 0.
+
+    Args:
+        side: height and width of the result.
+        data_format: of the images, "channels_last" or "channels_first".
+
+    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first".
+
+    Output shape: (N, side, side, C), channels last in either case.
+
+    Example:
+        >>> images = 255 * ops.reshape(ops.arange(128.0) % 2, (2, 8, 8, 1))
+        >>> tuple(Thumbnail(4)(images).shape)
+        (2, 4, 4, 1)
+    """
+
+    def __init__(self, side, data_format="channels_last", **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.side, self.data_format = side, data_format
+
+    def call(self, images):
+        if self.data_format == "channels_first":
+            images = ops.transpose(images, (0, 2, 3, 1))
+        # The squares of values up to 255 are too large for half precision.
+        dtype = keras.backend.result_type(images.dtype, "float32")
+        small = ops.image.resize(
+            ops.cast(images, dtype), (self.side, self.side), data_format="channels_last"
+        )
+        return ops.cast(standardize(small), self.compute_dtype)
+
+    def compute_output_shape(self, images_shape):
+        channels = images_shape[1 if self.data_format == "channels_first" else 3]
+        return (images_shape[0], self.side, self.side, channels)
+
+    def get_config(self):
+        return {**super().get_config(), "side": self.side, "data_format": self.data_format}
+
+
+def standardize(images):
+    """Each image (N, ...) with mean 0 and variance 1, whatever its range; a constant one is 0."""
+    axes = tuple(range(1, len(images.shape)))
+    centered = images - ops.mean(images, axes, keepdims=True)
+    deviation = ops.sqrt(ops.mean(ops.square(centered), axes, keepdims=True))
+    noise = _LEAST_CONTRAST * ops.max(ops.abs(images), axes, keepdims=True)
+    return centered / ops.maximum(ops.maximum(deviation, noise), keras.config.epsilon())
