@@ -27,15 +27,22 @@ def read_arrays(path, keys, what, most=MOST_BYTES):
         UserError: the file is not a whole .npz with these arrays, or they are larger.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [f"{key}.npy" for key in keys]
-            check_sizes(archive, members, most)
-            for member in members:
-                _check_header(archive, member)
-        with np.load(path, allow_pickle=False) as file:
-            return [file[key] for key in keys]
+        return load_arrays(path, keys, most)
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise UserError(f"expected {what} at {path} ({one_line(error)})") from None
+
+
+def load_arrays(file, keys, most):
+    """The same of a path or an open file, with the errors of zipfile, zlib and numpy themselves."""
+    with zipfile.ZipFile(file) as archive:
+        members = [f"{key}.npy" for key in keys]
+        check_sizes(archive, members, most)
+        for member in members:
+            _check_header(archive, member)
+    if hasattr(file, "seek"):
+        file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        return [arrays[key] for key in keys]
 
 
 def array_names(path):

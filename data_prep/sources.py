@@ -68,7 +68,7 @@ def load_source(name, data_dir=None):
 
 
 def _mnist(data_dir):
-    path = _folder(data_dir) / "mnist.npz"
+    path = data_folder(data_dir) / "mnist.npz"
     if path.parent == _cache() and not path.exists():
         _download_mnist()
     return _read_keras_npz(path)
@@ -79,8 +79,8 @@ def named_folder(data_dir):
     return data_dir or os.environ.get("STN_DATA_DIR") or None
 
 
-def _folder(data_dir):
-    """Where data files lie."""
+def data_folder(data_dir):
+    """Where data files lie: `named_folder`, else Keras's cache."""
     return Path(named_folder(data_dir) or _cache())
 
 
@@ -141,7 +141,7 @@ def _check_digits(images, labels, path):
 
 
 def _cifar10(data_dir):
-    folder = _folder(data_dir)
+    folder = data_folder(data_dir)
     images = download_cifar10() if folder == _cache() else read_cifar10(folder)
     return Source(*images[:-1], note=images[-1])
 
@@ -167,7 +167,7 @@ def _digits(data_dir):
 
 def _cluttered_mnist(data_dir):
     """MNIST digits among scraps of others: 40x40 float32, multiples of 1/256 up to 1."""
-    path = _folder(data_dir) / "cluttered_mnist_40x40.npz"
+    path = data_folder(data_dir) / "cluttered_mnist_40x40.npz"
     parts = ("train", "test", "valid")
     arrays = _read_npz(
         path,
