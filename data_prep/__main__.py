@@ -1,5 +1,6 @@
-"""python -m data_prep: make a distorted or a cluttered data set, or one of the paper's."""
+"""python -m data_prep: make a distorted or a cluttered data set, one of the paper's, or signs."""
 
+import textwrap
 from pathlib import Path
 
 from data_prep.clutter import CLUTTERED, Clutter, make_cluttered_set
@@ -9,7 +10,9 @@ from data_prep.distorted_set import save as save_distorted
 from data_prep.distortions import default_workers
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import atomic_folder, writable_folder
+from data_prep.gtsrb import CLASSES
 from data_prep.image_folder import write_images
+from data_prep.moved_signs import CANVAS, MOVED_SIGNS, example_pictures, make_moved_signs
 from data_prep.paper import RECIPES, make_paper_set
 from data_prep.shards import make_shards
 from data_prep.sources import load_source
@@ -23,6 +26,7 @@ LEAST = {
     "patches": 0,
     "patch_size": 1,
     "shards": 1,
+    "frames": 1,
 }
 
 
@@ -30,7 +34,7 @@ def parse_arguments():
     """The command line of python -m data_prep."""
     parser = OneLineParser(
         prog="python -m data_prep",
-        description="Make a data set in one .npz. SET --help lists the options.",
+        description="Make a data set, most of them in one .npz. SET --help lists the options.",
     )
     sets = parser.add_subparsers(dest="set", required=True, metavar="SET")
     for name, (source, _) in SETS.items():
@@ -57,24 +61,54 @@ def parse_arguments():
     for name, recipe in RECIPES.items():
         says = f"mnist: the paper's validation and test digits, {recipe.title}"
         add_set(sets, name, says, make_paper)
+    add_signs(sets)
     return parser.parse_args()
 
 
 def add_set(sets, name, says, make):
     """The parser of one set, with the options that all have."""
     parser = sets.add_parser(name, help=says, description=f"Make one .npz from {says}.")
-    parser.set_defaults(make=make)
+    parser.set_defaults(make=make, folder=False)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .npz to write")
+    add_common(parser, "mnist.npz", "FILE")
+    return parser
+
+
+def add_common(parser, data, out):
+    """The options of all sets, of this source and this kind of --out."""
     add_number(parser, "--seed", 42, "same seed, same bytes")
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with mnist.npz (default: STN_DATA_DIR, else Keras's own)",
+        help=f"folder with {data} (default: STN_DATA_DIR, else Keras's own)",
     )
     parser.add_argument(
-        "--no-preview", action="store_true", help="do not draw FILE's preview picture"
+        "--no-preview", action="store_true", help=f"do not draw {out}'s preview picture"
     )
-    return parser
+
+
+def add_signs(sets):
+    """The parser of moved traffic signs, which are a folder of pictures."""
+    says = "gtsrb: photographs of traffic signs, moved at random on a larger canvas"
+    parser = sets.add_parser(
+        MOVED_SIGNS,
+        help=says,
+        description="Make a folder of pictures, DIR/train|validation|test/CLASS/*.png, from "
+        f"{says}.",
+    )
+    parser.set_defaults(make=make_signs, folder=True)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the new folder to write"
+    )
+    add_common(parser, "gtsrb32.zip or GTSRB", "DIR")
+    add_workers(parser)
+    add_number(parser, "--canvas", CANVAS, "height and width of the pictures")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        metavar="K",
+        help="take K images of each training track, evenly spread (default: all)",
+    )
 
 
 def add_pictures(parser):
@@ -103,7 +137,11 @@ def main():
     """Make the set, write it, draw its preview."""
     arguments = parse_arguments()
     sharded = getattr(arguments, "shards", None) is not None
-    if not sharded and (arguments.out.suffix != ".npz" or arguments.out.is_dir()):
+    if arguments.folder and arguments.out.exists():
+        raise UserError(f"expected --out to name a new folder, got {arguments.out}")
+    if not (arguments.folder or sharded) and (
+        arguments.out.suffix != ".npz" or arguments.out.is_dir()
+    ):
         raise UserError(f"expected --out to name an .npz file, got {arguments.out}")
     for name, least in LEAST.items():
         value = getattr(arguments, name, None)
@@ -192,6 +230,29 @@ def make_paper(arguments):
     print_made(arguments, len(dataset.validation_labels), len(dataset.test_labels), "validation")
     if not arguments.no_preview:
         draw_grid(dataset, arguments.out.with_suffix(".png"))
+
+
+def make_signs(arguments):
+    """Moved traffic signs, with test pictures of some classes in their preview."""
+    counts = make_moved_signs(
+        arguments.out,
+        arguments.canvas,
+        arguments.frames,
+        arguments.seed,
+        arguments.data_dir,
+        arguments.workers,
+    )
+    says = ", ".join(f"{count:,} {part}" for part, count in counts.items())
+    size = f"{arguments.canvas}x{arguments.canvas}"
+    print(f"{arguments.out}: {says} pictures of {size} pixels, seed {arguments.seed}")
+    if not arguments.no_preview:
+        from data_prep.preview import save_grid
+
+        preview = arguments.out.with_name(f"{arguments.out.name}.png")
+        pictures, labels = example_pictures(arguments.out)
+        names = [textwrap.fill(f"{label:02} {CLASSES[label]}", 14) for label in labels]
+        save_grid(pictures, names, preview)
+        print(f"{preview}: test pictures and their classes")
 
 
 def draw_grid(dataset, path):

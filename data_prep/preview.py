@@ -33,7 +33,7 @@ def save_preview(dataset, path, per_family=3):
 
 
 def save_grid(images, labels, path, rows=3, columns=8):
-    """Draw the first images of a set, each under its label, its channels side by side."""
+    """Draw the first images of a set, each under its label, in color or channel by channel."""
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -43,7 +43,9 @@ def save_grid(images, labels, path, rows=3, columns=8):
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, label in zip(axes.flat, images, labels, strict=False):
-        axis.imshow(np.hstack(np.moveaxis(image, -1, 0)), cmap="gray", vmin=0, vmax=255)
+        color = image.shape[-1] == 3
+        shown = image if color else np.hstack(np.moveaxis(image, -1, 0))
+        axis.imshow(shown, cmap="gray", vmin=0, vmax=255)
         axis.set_title(label, fontsize=8)
     _save(figure, path)
 

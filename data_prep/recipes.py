@@ -1,4 +1,4 @@
-"""The published distortions, as data: for each family the arguments of `imgaug.augmenters.Affine`.
+"""The distortions, as data: for each family the arguments of `imgaug.augmenters.Affine`.
 
 Angles are in degrees, scales are factors, shifts are parts of the image's size. Every image gets
 one family, drawn uniformly, with parameters drawn uniformly from the ranges. A range is a tuple:
@@ -38,3 +38,18 @@ STRONG = {
 }
 
 RECIPES = {"post": POST, "strong": STRONG}
+
+
+def moved(shift):
+    """Smaller, turned and shifted images, whose own edge continues into what they leave bare.
+
+    Args:
+        shift: largest shift, a part of the image's size.
+    """
+    arguments = {
+        "scale": (0.5, 1.0),
+        "rotate": (-30, 30),
+        "translate_percent": {"x": (-shift, shift), "y": (-shift, shift)},
+        "mode": "edge",
+    }
+    return {"moved": arguments}
