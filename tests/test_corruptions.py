@@ -13,13 +13,15 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from corruptions import GIGABYTE, Trap, archive, bad_npz, bomb, by_chance, claim, within_limits
+from corruptions import GIGABYTE, Trap, archive, bad_npz, bomb, by_chance, claim, npz, within_limits
 from PIL import Image
+from test_gtsrb import small_gtsrb, strip_members, write_original
 from test_pictures import CLASSES, cifar10_arrays, save_batches, write_folder
 
 from data_prep import distorted_set, sources
 from data_prep.cifar10 import read_cifar10
 from data_prep.errors import UserError
+from data_prep.gtsrb import read_gtsrb
 from data_prep.recipes import POST
 from experiments import EXPERIMENTS, saved, training
 from experiments.callbacks import SaveBestAndLast, WriteHistory
@@ -237,6 +239,108 @@ def test_cifar10_as_jpegs(tmp_path):
     }
     check(path, load, wrong.items(), may_be_read=False)
     check(path, load, [("escaping", archive({**members, "../../train/cat/1.jpg": jpeg()}))])
+
+
+def webp(size):
+    """A grey picture without loss."""
+    file = io.BytesIO()
+    Image.new("RGB", size, "grey").save(file, "WEBP", lossless=True)
+    return file.getvalue()
+
+
+def test_gtsrb_as_an_archive(rng, tmp_path):
+    path = tmp_path / "in" / "gtsrb32.zip"
+    path.parent.mkdir()
+    columns, photographs = small_gtsrb(rng)
+    members = strip_members(columns, photographs)
+    whole, first, last = archive(members), "train/00000.webp", "test/00060.webp"
+    path.write_bytes(whole)
+
+    def load():
+        read_gtsrb(path.parent, progress=False)
+
+    check(path, load, by_chance(path))
+    trap = Trap(path.parent / "made")
+    for part in ("train", "test"):
+        bad = bad_npz(columns, f"meta_{part}", f"y_{part}", trap)
+        # 16 bits are what the archive has.
+        wrong = ((name, text) for name, text in bad if name != "images: int16")
+        labels = ((name, archive({**members, "labels.npz": text})) for name, text in wrong)
+        check(path, load, labels, may_be_read=False)
+    meta = columns["meta_train"]
+    changes = {
+        "tracks below 0": {"track_train": columns["track_train"] - 1},
+        "frames twice": {"frame_train": columns["frame_train"] // 2},
+        "a frame less": {"frame_train": columns["frame_train"][1:]},
+        "boxes outside": {"meta_train": np.add(meta, [0, 0, 0, 0, 9, 9])},
+        "boxes below 0": {"meta_train": meta - [0, 0, 9, 0, 0, 0]},
+        "empty boxes": {"meta_train": meta[:, [0, 1, 2, 3, 2, 3]]},
+        "huge sizes": {"meta_train": np.add(meta, [2000, 0, 0, 0, 0, 0])},
+    }
+    wrong = {
+        name: archive({**members, "labels.npz": npz(columns, **changed)})
+        for name, changed in changes.items()
+    }
+    wrong |= {
+        "no labels": archive({name: members[name] for name in members if name != "labels.npz"}),
+        "no strip": archive({name: members[name] for name in members if name != first}),
+        "no last strip": archive({name: members[name] for name in members if name != last}),
+        "a strip more": archive({**members, "test/00086.webp": webp((32, 32))}),
+        "a wide strip": archive({**members, first: webp((64, 32 * 60))}),
+        "a high strip": archive({**members, last: webp((32, 32 * 500))}),
+        "a strip cut": archive({**members, first: members[first][:500]}),
+        "a jpeg": archive({**members, first: jpeg((32, 32 * 60))}),
+        "a script": archive({**members, first: b"%!PS-Adobe-3.0 EPSF-3.0\n"}),
+        "bomb": bomb(whole, first, start=members[first]),
+        "bomb of labels": bomb(whole, "labels.npz"),
+        "claims": claim(whole, first, 2 * GIGABYTE),
+    }
+    check(path, load, wrong.items(), may_be_read=False)
+    check(path, load, [("escaping", archive({**members, "../train/00000.webp": b""}))])
+
+
+def test_gtsrb_as_the_publishers_folders(rng, tmp_path):
+    write_original(tmp_path / "GTSRB", *small_gtsrb(rng))
+    folder = tmp_path / "GTSRB" / "Final_Training" / "Images" / "00007"
+    table, photograph = folder / "GT-00007.csv", folder / "00001_00002.ppm"
+    text = table.read_text()
+    head, first, *_ = text.splitlines()
+    name, width, *rest = first.split(";")
+
+    def load():
+        read_gtsrb(tmp_path, progress=False)
+
+    def changed(*fields):
+        return text.replace(first, ";".join(fields))
+
+    check(table, load, by_chance(table, cuts=4, flips=5))
+    wrong = {
+        "nothing": "",
+        "no rows": head,
+        "no column": text.replace("Roi.X1", "X1"),
+        "commas": text.replace(";", ","),
+        "another class": changed(name, width, *rest[:-1], "8"),
+        "text": changed(name, "wide", *rest),
+        "many digits": changed(name, "9" * 5000, *rest),
+        "a huge number": changed(name, str(2**70), *rest),
+        "another size": changed(name, str(int(width) + 1), *rest),
+        "a field less": changed(name, width, *rest[:-1]),
+        "a row twice": text + first,
+        "escaping": changed("../../../../secret.ppm", width, *rest),
+        "absent": changed("00099_00000.ppm", width, *rest),
+        "a long field": changed("9" * 200_000, width, *rest),
+    }
+    contents = ((name, content.encode()) for name, content in wrong.items())
+    check(table, load, contents, may_be_read=False)
+    check(photograph, load, by_chance(photograph, cuts=4, flips=5))
+    wrong = {
+        "nothing": b"",
+        "another size": b"P6 2 2 255\n" + bytes(12),
+        "a huge claim": b"P6 9000 9000 255\n" + bytes(100),
+        "a script": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        "a jpeg": jpeg(),
+    }
+    check(photograph, load, wrong.items(), may_be_read=False)
 
 
 def large_png(side, channels=4):
