@@ -230,6 +230,15 @@ def _told(path):
         raise UserError(f"expected a whole copy of GTSRB at {path} ({one_line(error)})") from None
 
 
+@contextlib.contextmanager
+def _naming(file):
+    """Puts the file's name before an error that may have none."""
+    try:
+        yield
+    except Exception as error:  # csv and Pillow have many
+        raise ValueError(f"{file}: {one_line(error)}") from None
+
+
 def _read_archive(path, progress):
     """Arrays in labels.npz, images in strips: train/<number of the first image>.webp."""
     with zipfile.ZipFile(path) as archive:
@@ -251,7 +260,9 @@ def _read_strips(archive, part, count, progress):
             if int(Path(name).stem) != done:
                 raise ValueError(f"expected a strip from image {done} on, got {name}")
             check_sizes(archive, [name], MOST_STRIP_BYTES)
-            strip = _decode_strip(archive.read(name), count - done)
+            content = archive.read(name)
+            with _naming(name):
+                strip = _decode_strip(content, count - done)
             images[done : done + len(strip)] = strip
             done += len(strip)
             bar.update(len(strip))
@@ -287,9 +298,10 @@ def _training_table(folder):
     paths, rows = [], []
     for label in range(len(CLASSES)):
         path = folder / f"{label:05}" / f"GT-{label:05}.csv"
-        names, numbers = _read_table(path, r"[0-9]{5}_[0-9]{5}\.ppm")
-        if (numbers[:, 0] != label).any():
-            raise ValueError(f"expected signs of class {label} alone in {path}")
+        with _naming(path.name):
+            names, numbers = _read_table(path, r"[0-9]{5}_[0-9]{5}\.ppm")
+            if (numbers[:, 0] != label).any():
+                raise ValueError(f"expected signs of class {label} alone")
         paths += [path.parent / name for name in names]
         rows.append(numbers)
     rows = np.concatenate(rows)
@@ -302,7 +314,8 @@ def _test_table(root):
     # The publisher has the test's classes in an archive of their own.
     places = [place / "GT-final_test.csv" for place in (folder, folder.parent, root, root.parent)]
     path = next(filter(Path.is_file, places), places[0])
-    names, numbers = _read_table(path, r"[0-9]{5}\.ppm")
+    with _naming(path.name):
+        names, numbers = _read_table(path, r"[0-9]{5}\.ppm")
     return [folder / name for name in names], _columns(numbers[:, 0], numbers[:, 1:])
 
 
@@ -311,13 +324,13 @@ def _read_table(path, pattern):
     rows = list(csv.DictReader(read_text(path).splitlines(), delimiter=";"))
     missing = {"Filename", *COLUMNS} - set(rows[0] if rows else ())
     if missing:
-        raise ValueError(f"expected the columns {', '.join(sorted(missing))} in {path}")
+        raise ValueError(f"expected columns {', '.join(sorted(missing))} too")
     rows.sort(key=lambda row: row["Filename"])
     names = [row["Filename"] for row in rows]
     # A name of another form could lead out of the folder.
     strange = [name for name in names if not re.fullmatch(pattern, name)]
     if strange or len(set(names)) < len(names):
-        raise ValueError(f"expected file names such as {pattern}, each once, in {path}")
+        raise ValueError(f"expected file names such as {pattern}, each once")
     return names, np.array([[int(row[column]) for column in COLUMNS] for row in rows], "int64")
 
 
@@ -334,13 +347,10 @@ def _read_photographs(paths, columns, part, progress):
 
 
 def _read_photograph(path, size):
-    try:
-        with Image.open(path, formats=["PPM"]) as file:
-            if file.size != size:
-                raise ValueError(f"expected {size[0]}x{size[1]} pixels, got {file.size}")
-            return np.asarray(file.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    except Exception as error:  # Pillow has many, and names no file in most
-        raise ValueError(f"{path.name} of {path.parent.name}: {one_line(error)}") from None
+    with _naming(f"{path.parent.name}/{path.name}"), Image.open(path, formats=["PPM"]) as file:
+        if file.size != size:
+            raise ValueError(f"expected {size[0]}x{size[1]} pixels, got {file.size}")
+        return np.asarray(file.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def _bar(part, count, progress):
