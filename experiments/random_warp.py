@@ -44,7 +44,7 @@ class RandomWarp(keras.layers.Layer):
             shape=(), initializer="ones", trainable=False, name="strength"
         )
 
-    def call(self, images, training=False):
+    def call(self, images, training=None):
         # On JAX and torch Keras builds the metrics with a training batch, as if not training.
         on_canvas = images.shape[1] in (None, self.warp.canvas)
         if on_canvas and not training:

@@ -61,3 +61,9 @@ def to_tensor(array):
     """A tensor of the array's own dtype: torch's conversion would make float64 float32."""
     dtype = getattr(array, "dtype", None)
     return ops.convert_to_tensor(array, dtype and keras.backend.standardize_dtype(dtype))
+
+
+def array_to_tensor(array):
+    """Nested lists as float32, anything else in its own dtype."""
+    listed = isinstance(array, (list, tuple))
+    return to_tensor(np.asarray(array, "float32") if listed else array)

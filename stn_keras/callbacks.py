@@ -13,6 +13,8 @@ from stn_keras.layers.spatial_transformer import SpatialTransformer, find_transf
 from stn_keras.ops import decompose, half_extents, homogeneous_meshgrid, identity_coordinates
 
 _SMALLEST_SCALE, _LARGEST_SHARE_OUTSIDE, _SMALLEST_SPREAD = 0.05, 0.9, 1e-6
+# Of images that are normalized some way or other.
+_LARGEST_VALUE = 20
 _CURE = (
     "What usually helps: the transformer's `constraints` or `outside_penalty`, or "
     "stn_keras.optimizers.with_localization_rate."
@@ -40,7 +42,7 @@ class TransformerMonitor(keras.callbacks.Callback):
 
     A warning is given, once for each, when the scale falls below 0.05, more than 90 % of the
     samples lie outside, a theta is not finite, or the localization network's features are the same
-    for all images.
+    for all images. It names the range of the pixels as a cause where they are large.
 
     Convention: inverse mapping, output to input, so a scale of 0.5 enlarges the picture by 2 and a
     positive rotation turns it counter-clockwise; see `stn_keras.ops.decompose`. Scale, rotation and
@@ -171,9 +173,22 @@ class TransformerMonitor(keras.callbacks.Callback):
         for kind, text in troubles.items():
             if kind not in self._warned:
                 self._warned.add(kind)
+                cause = self._range_as_cause()
                 warnings.warn(
-                    f"After epoch {epoch} '{self.transformer.name}' {text}. {_CURE}", stacklevel=2
+                    f"After epoch {epoch} '{self.transformer.name}' {text}. {cause}{_CURE}",
+                    stacklevel=2,
                 )
+
+    def _range_as_cause(self):
+        """A sentence on images whose values are too large for a network that does not scale them."""
+        seen = self.images if self.localization_inputs is None else self.localization_inputs
+        low, high = np.nanmin(seen), np.nanmax(seen)
+        if max(-low, high) <= _LARGEST_VALUE:
+            return ""
+        return (
+            f"A likely cause is the range of its pixels, {low:g} to {high:g}: a localization network "
+            "of your own has to scale them first, as by keras.layers.Rescaling(1 / 255). "
+        )
 
     def _draw(self, epoch, look):
         value_range = self.images.min(), self.images.max()

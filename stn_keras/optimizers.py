@@ -20,7 +20,7 @@ def with_localization_rate(optimizer, model, rate):
     regressor of theta learn at `rate` times the optimizer's rate, schedule or number.
 
     Args:
-        optimizer: Keras optimizer for the rest of the model, not yet used.
+        optimizer: Keras optimizer object for the rest of the model, not yet used.
         model: built Keras model.
         rate: positive number, usually below 1.
 
@@ -28,8 +28,8 @@ def with_localization_rate(optimizer, model, rate):
         Keras optimizer for `model.compile`, saved and loaded with the model.
 
     Raises:
-        ValueError: `rate` is no positive number, the optimizer wraps others, or the model has no
-            transformer that learns or is not built. Later: layers were frozen or thawed since.
+        ValueError: the optimizer is none or wraps others, `rate` is no positive number, or the
+            model has no transformer that learns or is not built. Later: layers were frozen or thawed since.
 
     Example:
         >>> from stn_keras.models import cnn, with_spatial_transformer
@@ -37,6 +37,11 @@ def with_localization_rate(optimizer, model, rate):
         >>> optimizer = with_localization_rate(keras.optimizers.Adam(1e-3), model, 0.1)
         >>> model.compile(optimizer, "sparse_categorical_crossentropy")
     """
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(
+            "Expected `optimizer` to be a Keras optimizer, such as keras.optimizers.Adam(1e-3). "
+            f"Received: optimizer={optimizer!r}"
+        )
     if not rate > 0:
         raise ValueError(f"Expected `rate` to be a positive number. Received: rate={rate!r}")
     slow = {id(variable) for variable in localization_variables(model)}

@@ -80,12 +80,11 @@ class ParallelSpatialTransformer(SpatialTransformer):
         ]
         return ops.mean(ops.stack(distances))
 
+    def _shapes_of_one_theta(self):
+        return {(self.count, self.transform.num_parameters)}
+
     def _each(self, theta):
         return [theta[:, i] for i in range(self.count)]
-
-    @property
-    def _channel_axis(self):
-        return 1 if self.sampler.data_format == "channels_first" else 3
 
     def compute_output_shape(self, images_shape, localization_inputs_shape=None):
         shape = list(super().compute_output_shape(images_shape, localization_inputs_shape))

@@ -7,17 +7,18 @@ import numpy as np
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import check_size
+from stn_keras._arguments import array_to_tensor, check_size, to_tensor
 from stn_keras.layers.localization import default_localization
 from stn_keras.layers.sampler import Sampler
 from stn_keras.layers.theta_regressor import ThetaRegressor
 from stn_keras.layers.warping import Grid, Reader, Warp
 from stn_keras.ops.coordinates import distance_outside
+from stn_keras.ops.outside import check_fill_channels
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class SpatialTransformer(keras.layers.Layer):
-    """Lets a network crop, rotate, scale and straighten its own input.
+    """Lets a network crop, rotate, scale and straighten its images, whatever their value range.
 
     A localization network looks at the images, a regressor turns its features into theta, and the
     images are read where theta says. The layer adds the regressor itself, with a zero kernel and an
@@ -27,7 +28,9 @@ class SpatialTransformer(keras.layers.Layer):
     input that is read. theta and coordinates are float32 whatever the mixed-precision policy.
 
     Args:
-        localization: Keras layer or model from images to features, or None for a small default.
+        localization: Keras layer or model from images to features. None: a small network that
+            reads a normalized thumbnail, so pixels may be in [0, 1] or in 0..255; a network of
+            your own is given the pixels unmodified and has to scale them.
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
         output_size: (height, width) of the output, one integer for a square; None: the input's.
         fill_mode: what is read outside the image: "constant", "nearest", "reflect", "mirror" or
@@ -125,15 +128,39 @@ class SpatialTransformer(keras.layers.Layer):
             )
         return initial_theta
 
+    def __call__(self, images, *args, **kwargs):
+        # Checked here since Keras spreads errors of `call` over many lines.
+        self._check_call(images, *args, **kwargs)
+        return super().__call__(images, *args, **kwargs)
+
+    def _check_call(self, images, localization_inputs=None, **_):
+        """Refuse images that the layer or its localization network cannot read."""
+        shape = np.shape(images)
+        if len(shape) != 4:
+            raise ValueError(f"Expected images (N, H, W, C). Received: shape={shape}")
+        if shape[self._channel_axis] is None:
+            raise ValueError(
+                f"Expected images with a known number of channels. Received: shape={shape}"
+            )
+        seen = shape if localization_inputs is None else np.shape(localization_inputs)
+        built = getattr(self.localization, "input_shape", None) if self.built else None
+        if isinstance(built, tuple) and len(built) == len(seen) == 4:
+            channels = {built[self._channel_axis], seen[self._channel_axis]} - {None}
+            if len(channels) > 1:
+                raise ValueError(
+                    f"Expected {built[self._channel_axis]} channels, as the localization network "
+                    f"was built for. Received: shape={seen}"
+                )
+
     def build(self, images_shape, localization_inputs_shape=None):
-        if len(images_shape) != 4:
-            raise ValueError(f"Expected images (N, H, W, C). Received: shape={tuple(images_shape)}")
         if self.output_size is None and None in self._size_of(images_shape):
             raise ValueError(
                 "Expected `output_size` for images whose size is known only at run time. "
                 f"Received: output_size=None, shape={tuple(images_shape)}"
             )
         # Called on a symbolic tensor, any layer builds itself and tells what it returns.
+        if self.sampler.fill_mode == "constant":
+            check_fill_channels(self.sampler.fill_value, images_shape[self._channel_axis])
         seen = localization_inputs_shape or images_shape
         features = self.localization(keras.KerasTensor(seen, dtype=self.compute_dtype))
         if not self.regressor.built:
@@ -156,7 +183,9 @@ class SpatialTransformer(keras.layers.Layer):
         return self._choose_theta(self._as_float(images), training)
 
     def _choose_theta(self, images, training):
-        return self.regressor(self.localization(images, training=training))
+        # Never None: the default of a layer such as Keras's Resizing, True, would reach all layers
+        # behind this one.
+        return self.regressor(self.localization(images, training=bool(training)))
 
     def _as_float(self, images):
         if keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
@@ -164,20 +193,37 @@ class SpatialTransformer(keras.layers.Layer):
         return ops.cast(images, self.compute_dtype)
 
     def warp(self, images, theta, training=None):
-        """The images, in the layer's data format, read where theta (N, P) says.
+        """The images read where theta says.
 
         In a training graph of TensorFlow on a CPU, grid and sampler are XLA kernels.
 
+        Args:
+            images: (N, H, W, C) in the layer's data format; (1, H, W, C) is read by every theta.
+            theta: (N, P), as `theta` returns it; (1, P) or (P,) is applied to every image. Nested
+                lists are read as float32.
+            training: whether this is a part of a training step.
+
+        Returns:
+            (N, H', W', C), in the layer's data format.
+
         Raises:
-            ValueError: there is neither one image nor one for each theta.
+            ValueError: images or theta of another shape, or neither one of either nor as many.
         """
+        images, theta = to_tensor(images), array_to_tensor(theta)
+        if tuple(theta.shape) in self._shapes_of_one_theta():
+            theta = theta[None]
+        shapes = f"images.shape={tuple(images.shape)}, theta.shape={tuple(theta.shape)}"
+        if len(images.shape) != 4:
+            raise ValueError(f"Expected images (N, H, W, C). Received: {shapes}")
         batches = {images.shape[0], theta.shape[0]} - {None}
-        if len(batches) > 1 and images.shape[0] != 1:
-            raise ValueError(
-                "Expected one image, or one for each theta. Received: "
-                f"images.shape={tuple(images.shape)}, theta.shape={tuple(theta.shape)}"
-            )
+        if len(batches) > 1 and 1 not in batches:
+            raise ValueError(f"Expected one image, or one for each theta. Received: {shapes}")
+        if theta.shape[0] == 1 and images.shape[0] != 1:
+            theta = ops.repeat(theta, ops.shape(images)[0], axis=0)
         return self._warp_to(self.output_size, images, theta, training)
+
+    def _shapes_of_one_theta(self):
+        return {(self.transform.num_parameters,), self.transform.theta_shape}
 
     def _warp_to(self, output_size, images, theta, training):
         input_size = self._input_size(images)
@@ -214,6 +260,10 @@ class SpatialTransformer(keras.layers.Layer):
     def compute_output_shape(self, images_shape, localization_inputs_shape=None):
         output_size = self.output_size or self._size_of(images_shape)
         return self.sampler.compute_output_shape(images_shape, (images_shape[0], *output_size, 2))
+
+    @property
+    def _channel_axis(self):
+        return 1 if self.sampler.data_format == "channels_first" else 3
 
     def _size_of(self, images_shape):
         first = 2 if self.sampler.data_format == "channels_first" else 1

@@ -11,10 +11,11 @@ def with_spatial_transformer(
     """A model that straightens its images and hands them to an unmodified classifier.
 
     Args:
-        classifier: built Keras model from images to scores. It becomes a part of the result, with
-            its own weights and name.
+        classifier: Keras model from images to scores. It becomes a part of the result, with its
+            own weights and name.
         input_shape: (H, W, C) of the images; None: the classifier's input shape. Where it differs,
-            the transformer resizes; for a classifier of any size it keeps the images'.
+            the transformer resizes; for a classifier of any size, or one that is not built yet, it
+            keeps the images'.
         transformer: `SpatialTransformer` or a class derived from it.
         **transformer_arguments: arguments of `transformer`.
 
@@ -22,13 +23,16 @@ def with_spatial_transformer(
         A Keras model with the classifier's output, whose layers are "spatial_transformer" and the
         classifier.
 
+    Raises:
+        ValueError: the classifier is not built and `input_shape` is None.
+
     Example:
         >>> from stn_keras.models import cnn
         >>> model = with_spatial_transformer(cnn(), input_shape=(40, 40, 1))
         >>> model.get_layer("spatial_transformer").output_size
         (28, 28)
     """
-    read_shape = classifier.input_shape[1:]
+    read_shape = _read_shape(classifier, input_shape)
     data_format = transformer_arguments.get("data_format") or keras.config.image_data_format()
     size = read_shape[1:] if data_format == "channels_first" else read_shape[:2]
     size = None if None in size else size
@@ -36,3 +40,15 @@ def with_spatial_transformer(
     inputs = keras.Input(input_shape or read_shape, name="images")
     outputs = classifier(transformer(**arguments)(inputs))
     return keras.Model(inputs, outputs, name=f"stn_{classifier.name}")
+
+
+def _read_shape(classifier, input_shape):
+    """(H, W, C) of the images that the classifier is built for, or will be."""
+    if classifier.built:
+        return classifier.input_shape[1:]
+    if input_shape is None:
+        raise ValueError(
+            "Expected `input_shape` for a classifier that is not built, or one that begins with "
+            f"keras.Input. Received: classifier={classifier.name!r}"
+        )
+    return input_shape

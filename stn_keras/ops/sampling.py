@@ -103,6 +103,11 @@ def sample_xy(images, x, y, interpolation="bilinear", fill_mode="constant", fill
     check_choice("fill_mode", fill_mode, FILL_MODES)
     if any_symbolic(images, x, y):
         return SampleXY(interpolation, fill_mode, check_fill_value(fill_value))(images, x, y)
+    if images.shape[-1] is None:
+        raise ValueError(
+            "Expected images with a known number of channels. "
+            f"Received: images.shape={tuple(images.shape)}"
+        )
     if not keras.backend.is_float_dtype(images.dtype):
         images = ops.cast(images, "float32")
     dtype = widest_float(images.dtype, x.dtype)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from stn_keras._arguments import check_size, to_tensor, widest_float
+from stn_keras._arguments import array_to_tensor, check_size, to_tensor, widest_float
 from stn_keras.ops.backend import matmul
 from stn_keras.ops.coordinates import half_extents
 
@@ -178,7 +178,7 @@ def from_pixel_matrix(matrix, input_size, output_size=None, align_corners=False)
         >>> ops.convert_to_numpy(from_pixel_matrix(matrix, (28, 28)))[0, 0]
         array([1., 0., 1.], dtype=float32)
     """
-    matrix = _tensor(matrix)
+    matrix = array_to_tensor(matrix)
     if tuple(matrix.shape[1:]) == (3, 3):
         homography = ops.reshape(matrix, (-1, 9))
         square, is_affine = _square(homography[:, :8] / homography[:, 8:])
@@ -189,15 +189,9 @@ def from_pixel_matrix(matrix, input_size, output_size=None, align_corners=False)
     return _theta(_between(np.linalg.inv(into), square, out_of), is_affine)
 
 
-def _tensor(array):
-    """Nested lists as float32, anything else in its own dtype."""
-    listed = isinstance(array, (list, tuple))
-    return to_tensor(np.asarray(array, "float32") if listed else array)
-
-
 def _square(theta):
     """theta -> ((N, 3, 3), whether it is affine)."""
-    theta = _tensor(theta)
+    theta = array_to_tensor(theta)
     shape = tuple(theta.shape[1:])
     if shape not in ((6,), (2, 3), (8,)):
         raise ValueError(

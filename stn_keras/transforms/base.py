@@ -6,7 +6,7 @@ import math
 import numpy as np
 from keras import ops
 
-from stn_keras._arguments import to_tensor, widest_float
+from stn_keras._arguments import array_to_tensor, widest_float
 
 
 class Transform(abc.ABC):
@@ -141,7 +141,7 @@ class Transform(abc.ABC):
 
     def _standardize_theta(self, theta):
         """theta (N, num_parameters) or (N, *theta_shape) -> (N, *theta_shape), at least float32."""
-        theta = to_tensor(theta)
+        theta = array_to_tensor(theta)
         shape = tuple(theta.shape)
         if shape[1:] not in ((self.num_parameters,), self.theta_shape):
             raise ValueError(

@@ -91,15 +91,31 @@ def positions(transform, name):
     pattern = GROUPS.get(name, re.escape(str(name)))
     found = [i for i, p in enumerate(transform.parameter_names) if re.fullmatch(pattern, p)]
     if not found:
-        has = [
-            g for g, p in GROUPS.items() if any(re.fullmatch(p, n) for n in transform.parameters)
-        ]
-        few = transform.parameter_names[:8]
         raise ValueError(
             f"Invalid value for argument `constraints`. {type(transform).__name__} has "
-            f"{', '.join([*has, *few])}. Received: {name!r}"
+            f"{', '.join(_some_names(transform))}{_families_with(name)}. Received: {name!r}"
         )
     return found
+
+
+def _some_names(transform):
+    """What constraints of a transform may be called: its groups, and its first parameters."""
+    names = transform.parameter_names
+    groups = [g for g, p in GROUPS.items() if any(re.fullmatch(p, n) for n in names)]
+    return [*groups, *names[:8]]
+
+
+def _families_with(name):
+    """Which families have a parameter or group of that name, as the end of a sentence."""
+    from stn_keras.transforms import FAMILIES  # which are built on this module's package
+
+    pattern = re.compile(GROUPS.get(name, re.escape(str(name))))
+    having = [
+        repr(family)
+        for family, made in FAMILIES.items()
+        if any(map(pattern.fullmatch, made().parameter_names))
+    ]
+    return f"; {name!r} is of {', '.join(having)}" if having else ""
 
 
 def _bounds(name, value):
