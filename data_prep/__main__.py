@@ -11,7 +11,6 @@ from data_prep.distortions import default_workers
 from data_prep.errors import OneLineParser, UserError, run_command
 from data_prep.files import atomic_folder, writable_folder
 from data_prep.gtsrb import CLASSES
-from data_prep.image_folder import write_images
 from data_prep.moved_signs import CANVAS, MOVED_SIGNS, example_pictures, make_moved_signs
 from data_prep.paper import RECIPES, make_paper_set
 from data_prep.shards import make_shards
@@ -153,8 +152,17 @@ def main():
         raise UserError(f"expected --pictures to name a new folder, got {pictures}")
     if sharded and (pictures or arguments.out.exists()):
         raise UserError("expected --shards without --pictures, and --out to name a new folder")
+    import_drawers(pictures, not sharded and not arguments.no_preview)
     writable_folder(arguments.out.parent)
     (make_sharded if sharded else arguments.make)(arguments)
+
+
+def import_drawers(pictures, preview):
+    """Import what draws, so that a missing package is told before the work and not after it."""
+    if pictures:
+        import data_prep.image_folder
+    if preview:
+        import data_prep.preview  # noqa: F401
 
 
 def make_sharded(arguments):
@@ -216,6 +224,8 @@ def write_pictures(arguments, parts):
     """The images of each part {name: (images, labels)} as PNG files, where they are asked for."""
     if not arguments.pictures:
         return
+    from data_prep.image_folder import write_images
+
     with atomic_folder(arguments.pictures) as folder:
         for name, (images, labels) in parts.items():
             write_images(images, labels, folder / name, f"writing {name} pictures")

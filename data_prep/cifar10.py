@@ -7,13 +7,10 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
 from data_prep.archives import MOST_BYTES, check_sizes, read_arrays
-from data_prep.distortions import default_workers
+from data_prep.distortions import default_workers, progress_bar
 from data_prep.errors import UserError, one_line
-from data_prep.image_folder import FORMATS, ImageFiles, find_images
 from data_prep.quiet import quiet_import
 
 CLASSES = (
@@ -82,6 +79,8 @@ def _told(path):
     """Says which file could not be read, whatever the reason."""
     try:
         yield
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # zipfile, numpy, pickle and Pillow each have their own
         raise UserError(
             f"expected a whole copy of CIFAR-10 at {path} ({one_line(error)})"
@@ -146,6 +145,10 @@ def _read_jpeg_zip(path):
 
 
 def _decode(files):
+    from PIL import Image
+
+    from data_prep.image_folder import FORMATS
+
     images = np.empty((len(files), *SHAPE), "uint8")
 
     def decode(number):
@@ -154,14 +157,15 @@ def _decode(files):
                 raise ValueError(f"expected pictures of 32x32 pixels, got {file.size}")
             images[number] = file.convert("RGB")
 
-    with ThreadPoolExecutor(default_workers()) as pool:
-        done = pool.map(decode, range(len(files)))
-        for _ in tqdm(done, desc="decoding", total=len(files), unit="image", unit_scale=True):
-            pass
+    with ThreadPoolExecutor(default_workers()) as pool, progress_bar(len(files), "decoding") as bar:
+        for _ in pool.map(decode, range(len(files))):
+            bar.update()
     return images
 
 
 def _read_folder(path):
+    from data_prep.image_folder import ImageFiles, find_images
+
     found = find_images(path)
     if found.test is None or found.classes != CLASSES:
         raise UserError(f"expected {path}/train and {path}/test with CIFAR-10's ten classes")

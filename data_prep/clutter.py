@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
+from data_prep.distortions import progress_bar
 from data_prep.errors import UserError
 from data_prep.files import atomic_path
 from data_prep.sources import load_source
@@ -126,9 +126,7 @@ def make_cluttered_set(clutter, count, seed, data_dir=None, workers=1, progress=
     _check_fit(clutter, digits.train_images.shape[1])
     train, test = np.arange(count) % len(digits.train_labels), np.arange(len(digits.test_labels))
     train_seed, test_seed = np.random.SeedSequence(seed).spawn(2)
-    bar = tqdm(
-        total=count + len(test), desc="drawing", unit="image", unit_scale=True, disable=not progress
-    )
+    bar = progress_bar(count + len(test), "drawing" if progress else None)
     # NumPy's indexing lets other threads work, and they share the digits.
     with ThreadPoolExecutor(workers) as pool, bar:
         images = [

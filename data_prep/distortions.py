@@ -7,7 +7,6 @@ import signal
 import sys
 
 import numpy as np
-from tqdm import tqdm
 
 CHUNK = 1000
 
@@ -56,14 +55,18 @@ def distorted_chunks(chunks, recipe, seed, workers=1):
         chunks: iterable of `CHUNK` images (n, H, W, C) uint8 each; the last one may have fewer.
         recipe, seed, workers: as above.
     """
+    # Imported here, forked workers share it, and a missing package is told before any work.
+    import data_prep.imgaug_compat  # noqa: F401
+
     seeds = np.random.SeedSequence(seed)
     jobs = ((chunk, recipe, seeds.spawn(1)[0]) for chunk in chunks)
-    with _mapper(workers) as map_chunks:
-        yield from map_chunks(_distort_chunk, jobs)
+    return _mapped(jobs, workers)
 
 
 def progress_bar(count, says):
     """A bar of so many images; None shows none."""
+    from tqdm import tqdm
+
     return tqdm(total=count, desc=says, unit="image", unit_scale=True, disable=says is None)
 
 
@@ -77,6 +80,11 @@ def apply_family(images, arguments, seed):
 def default_workers():
     """As many processes as this one may use cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _mapped(jobs, workers):
+    with _mapper(workers) as map_chunks:
+        yield from map_chunks(_distort_chunk, jobs)
 
 
 def _distort_chunk(job):
@@ -99,8 +107,6 @@ def _mapper(workers):
         return
     # Forking is quickest, but not safe once TensorFlow or JAX has started its threads.
     fork = sys.platform == "linux" and not {"tensorflow", "jax"} & sys.modules.keys()
-    if fork:
-        import data_prep.imgaug_compat  # noqa: F401  imported once, shared by every worker
     context = multiprocessing.get_context("fork" if fork else "spawn")
     # The pool ends workers by SIGTERM, which a forked handler would miss in one that waits.
     with context.Pool(workers, signal.signal, (signal.SIGTERM, signal.SIG_DFL)) as pool:

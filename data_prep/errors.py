@@ -7,6 +7,26 @@ import signal
 import sys
 import textwrap
 
+_EXPERIMENTS = 'pip install ".[experiments]"'
+# Packages that an installation may lack: what is imported -> (package, how to install it).
+PACKAGES = {
+    "PIL": ("pillow", _EXPERIMENTS),
+    "cv2": ("opencv-python-headless", _EXPERIMENTS),
+    "imageio": ("imageio", _EXPERIMENTS),
+    "imgaug": ("imgaug", "pip install --no-deps imgaug"),
+    "jax": ("jax", "pip install jax"),
+    "matplotlib": ("matplotlib", _EXPERIMENTS),
+    "scipy": ("scipy", _EXPERIMENTS),
+    "shapely": ("shapely", _EXPERIMENTS),
+    "six": ("six", _EXPERIMENTS),
+    "skimage": ("scikit-image", _EXPERIMENTS),
+    "sklearn": ("scikit-learn", _EXPERIMENTS),
+    "tensorboard": ("tensorboard", _EXPERIMENTS),
+    "tensorflow": ("tensorflow", 'pip install ".[tensorflow]"'),
+    "torch": ("torch", 'pip install ".[torch]"'),
+    "tqdm": ("tqdm", _EXPERIMENTS),
+}
+
 
 class UserError(Exception):
     """Something the user can mend; one line that says what was expected and what came."""
@@ -15,6 +35,12 @@ class UserError(Exception):
 def one_line(error):
     """The message of an exception on one line, or its name where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def missing_package(error):
+    """The package whose import failed, and how to install it, in one line; see `PACKAGES`."""
+    package, command = PACKAGES[error.name.split(".")[0]]
+    return f"expected the package {package}, which is not installed: {command}"
 
 
 class WholeNames(argparse.HelpFormatter):
@@ -46,6 +72,11 @@ def run_command(main, prog, stopped=""):
     _end_at_sigterm(f"{prog}: terminated{advice}")
     try:
         main()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in PACKAGES:
+            raise  # a fault of this project
+        print(f"{prog}: error: {missing_package(error)}", file=sys.stderr)
+        sys.exit(2)
     except (UserError, OSError) as error:
         print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)

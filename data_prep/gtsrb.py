@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
 from data_prep.archives import check_sizes, load_arrays
-from data_prep.distortions import default_workers
+from data_prep.distortions import default_workers, progress_bar
 from data_prep.errors import UserError, one_line
 from data_prep.files import read_text
 
@@ -226,6 +224,8 @@ def _told(path):
     """Says which copy could not be read, whatever the reason."""
     try:
         yield
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # zipfile, numpy, csv and Pillow each have their own
         raise UserError(f"expected a whole copy of GTSRB at {path} ({one_line(error)})") from None
 
@@ -235,6 +235,8 @@ def _naming(file):
     """Puts the file's name before an error that may have none."""
     try:
         yield
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # csv and Pillow have many
         raise ValueError(f"{file}: {one_line(error)}") from None
 
@@ -276,6 +278,8 @@ def _is_strip(name, part):
 
 
 def _decode_strip(content, most):
+    from PIL import Image
+
     with Image.open(io.BytesIO(content), formats=["WEBP"]) as strip:
         width, height = strip.size
         if width != SIDE or height % SIDE or height > most * SIDE:
@@ -347,6 +351,8 @@ def _read_photographs(paths, columns, part, progress):
 
 
 def _read_photograph(path, size):
+    from PIL import Image
+
     with _naming(f"{path.parent.name}/{path.name}"), Image.open(path, formats=["PPM"]) as file:
         if file.size != size:
             raise ValueError(f"expected {size[0]}x{size[1]} pixels, got {file.size}")
@@ -354,9 +360,7 @@ def _read_photograph(path, size):
 
 
 def _bar(part, count, progress):
-    return tqdm(
-        total=count, desc=f"reading {part}", unit="image", unit_scale=True, disable=not progress
-    )
+    return progress_bar(count, f"reading {part}" if progress else None)
 
 
 def _columns(labels, meta, **places):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from data_prep.distortions import CHUNK, distorted_chunks, progress_bar
 from data_prep.errors import UserError
@@ -76,6 +75,8 @@ def _split(training, frames, seed):
 
 
 def _write(part, chosen, canvas, seed, workers, folder, says):
+    from PIL import Image
+
     starts = range(0, len(chosen), CHUNK)
     chunks = (_on_canvas(part.images[chosen[start : start + CHUNK]], canvas) for start in starts)
     recipe = moved(0.5 - MARGIN / canvas)
@@ -108,6 +109,8 @@ def example_pictures(folder: str | Path, count: int = 24) -> tuple[np.ndarray, l
     Returns:
         (pictures, labels): uint8 (n, H, W, 3) and n integers; n is at most the number of classes.
     """
+    from PIL import Image
+
     classes = sorted((Path(folder) / "test").iterdir())
     spread = np.linspace(0, len(classes) - 1, min(count, len(classes))).round().astype(int)
     pictures = [np.asarray(Image.open(min(classes[place].iterdir()))) for place in spread]

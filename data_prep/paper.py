@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
+from data_prep.distortions import progress_bar
 from data_prep.errors import UserError
 from data_prep.quiet import quiet_import
 from data_prep.warps import Cluttered, Elastic, Perspective, Placement, Warp
@@ -76,7 +76,7 @@ def make_paper_set(name, seed, source, progress=True):
     )
     seeds = np.random.SeedSequence(seed).spawn(len(parts))
     total = sum(len(labels) for _, labels in parts)
-    with tqdm(total=total, desc=name, unit="image", unit_scale=True, disable=not progress) as bar:
+    with progress_bar(total, name if progress else None) as bar:
         validation, test = (
             _draw_part(RECIPES[name], *part, part_seed, bar)
             for part, part_seed in zip(parts, seeds, strict=True)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from data_prep.errors import UserError
-from data_prep.image_folder import ImageFiles, find_images, guess_shape
 from data_prep.sources import named_folder
 from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
@@ -27,6 +26,8 @@ def load_data(folder, data_dir=None, image_size=None):
     Raises:
         UserError: there is no such folder, or it has too few pictures.
     """
+    from data_prep.image_folder import ImageFiles, find_images, guess_shape
+
     root = named_folder(data_dir)
     if not root:
         raise UserError("expected --data-dir ROOT with pictures in ROOT/CLASS/, got none")
