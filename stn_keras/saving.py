@@ -1,6 +1,8 @@
 """Reading .keras files and weights that may be damaged, or made to do damage."""
 
 import json
+import re
+import textwrap
 import zipfile
 
 import h5py
@@ -11,11 +13,22 @@ WEIGHTS = "model.weights.h5"
 MEMBERS = ("config.json", "metadata.json", WEIGHTS)
 
 
+# How Keras says that it has not got a class or a function.
+_UNKNOWN = re.compile(r"Could not locate (?:class|function) '([^']+)'")
+_LONGEST_REASON = 200
+
+
+class UnknownClassError(ValueError):
+    """A saved model needs a class that no imported module has registered."""
+
+
 def load_model(path):
     """A whole model of a .keras file, checked before anything of it is made.
 
-    Nothing but Keras's own and this package's layers is made, and no code in the file is run. The
-    model is not compiled. The size of the layers that it asks for is not limited.
+    Nothing but Keras's own, this package's and registered classes
+    (`keras.saving.register_keras_serializable`) is made, and no code in the file is run: import
+    the module that registers a class of your own first. The model is not compiled. The size of the
+    layers that it asks for is not limited.
 
     Args:
         path: the file.
@@ -24,6 +37,7 @@ def load_model(path):
         A Keras model.
 
     Raises:
+        UnknownClassError: Keras does not know a class of the model.
         ValueError: the file is missing, damaged, foreign or of a newer Keras; one line says which.
 
     Example:
@@ -43,7 +57,13 @@ def load_model(path):
         if not isinstance(model, keras.Model):
             raise ValueError(f"it is a {type(model).__name__}")
     except Exception as error:  # zipfile, h5py and Keras each have their own
-        reason = _newer(path) or " ".join(str(error).split())[:200] or type(error).__name__
+        newer = _newer(path)
+        if not newer and (unknown := _UNKNOWN.search(str(error))):
+            raise UnknownClassError(
+                f"expected every class of {path} to be registered, got the unknown {unknown[1]}: "
+                "import the module that registers it first"
+            ) from None
+        reason = newer or _shortened(str(error)) or type(error).__name__
         raise ValueError(f"expected a whole Keras model in {path} ({reason})") from None
     return model
 
@@ -77,6 +97,11 @@ def _check_members(archive):
         raise ValueError(f"{damaged} is damaged")
     with archive.open(WEIGHTS) as member, h5py.File(member) as file:
         check_weights(file, archive.getinfo(WEIGHTS).file_size)
+
+
+def _shortened(text):
+    """The text on one line, cut between words where it is long."""
+    return textwrap.shorten(text, _LONGEST_REASON, placeholder=" ...")
 
 
 def _newer(path):

@@ -326,6 +326,129 @@ def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, capsys, argument
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
+OWN_CLASSES = """
+import keras
+
+from scales import SCALE
+from stn_keras.transforms.affine import AffineFamily
+
+
+@keras.saving.register_keras_serializable(package="own")
+class {0}Zoom(AffineFamily):
+    parameters = {{"zoom": SCALE}}
+
+    def matrix(self, theta):
+        zoom, zero = theta[:, 0], theta[:, 0] * 0
+        rows = [[zoom, zero, zero], [zero, zoom, zero]]
+        return keras.ops.stack([keras.ops.stack(row, -1) for row in rows], 1)
+
+
+@keras.saving.register_keras_serializable(package="own")
+class {0}Double(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+"""
+
+
+@pytest.fixture
+def own_model(tmp_path, monkeypatch):
+    """Makes model.keras with a family and a layer of names with a prefix, and their module."""
+    (tmp_path / "scales.py").write_text("SCALE = 1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    def make(prefix, family=True):
+        content = {}
+        exec(OWN_CLASSES.format(prefix), content)  # as a training script that saves the model
+        inputs = keras.Input((28, 28, 1))
+        transform = content[f"{prefix}Zoom"]() if family else "affine"
+        seen = SpatialTransformer(keras.layers.Flatten(), transform)(inputs)
+        outputs = keras.layers.Flatten()(content[f"{prefix}Double"]()(seen))
+        keras.Model(inputs, outputs).save("model.keras")
+        for name in ("Zoom", "Double"):  # as in another process
+            del keras.saving.get_custom_objects()[f"own>{prefix}{name}"]
+        (tmp_path / f"{prefix.lower()}classes.py").write_text(OWN_CLASSES.format(prefix))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("prefix", "module"), [("Dotted", "dottedclasses"), ("File", "./fileclasses.py")]
+)
+def test_the_command_imports_modules_with_classes_of_ones_own(
+    tmp_path, monkeypatch, capsys, own_model, prefix, module
+):
+    own_model(prefix)
+    if module.endswith(".py"):  # its neighbors are found, though they are not on the path
+        monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(tmp_path)])
+        sys.modules.pop("scales", None)
+    images = tmp_path / "images.npz"
+    np.savez(images, images=digits(3))
+    options = ("--format", "saved_model", "--out", "out", "--images", images, "--import", "json")
+    command(monkeypatch, "model.keras", *options, "--import", module)
+    assert capsys.readouterr().out.endswith("out\n")
+
+
+@pytest.mark.parametrize("family", [True, False])
+def test_an_unknown_class_is_named_with_the_option_that_imports_it(
+    monkeypatch, capsys, own_model, family
+):
+    own_model("Lost", family)
+    name = "LostZoom" if family else "LostDouble"
+    with pytest.raises(ExportError, match=f"got the unknown {name}: import the module") as raised:
+        load_model("model.keras")
+    assert "--import" not in str(raised.value)
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, "model.keras", "--format", "saved_model", "--out", "out")
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.endswith(
+        f"expected every class of model.keras to be registered, got the unknown {name}: "
+        "import the module that registers it first, by --import MODULE\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("absent_module", "absent_module (ModuleNotFoundError: No module named 'absent_module')"),
+        ("absent.py", "absent.py (FileNotFoundError: "),
+        ("broken.py", "broken.py (ValueError: two lines)"),
+        ("ends", "ends (SystemExit: 0)"),
+        ("json.", "json. (ModuleNotFoundError: "),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_refused_in_one_line(
+    tmp_path, monkeypatch, capsys, saved, module, expected
+):
+    (tmp_path / "broken.py").write_text("raise ValueError('two\\nlines')")
+    (tmp_path / "ends.py").write_text("raise SystemExit(0)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(SystemExit, match="2"):
+        command(
+            *(monkeypatch, saved, "--format", "saved_model", "--out", "out"),
+            *("--import", module),
+        )
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"expected a module to import, got {expected}" in error
+
+
+def test_long_reasons_are_cut_between_words(saved, monkeypatch):
+    words = " ".join(f"word{number}" for number in range(100))
+
+    def load(*_, **__):
+        raise TypeError(words)
+
+    monkeypatch.setattr(keras.saving, "load_model", load)
+    with pytest.raises(ExportError, match=r" ...\)$") as raised:
+        load_model(saved)
+    shown = str(raised.value).split("(")[1].removesuffix(" ...)")
+    assert words.startswith(f"{shown} ")
+    assert 150 < len(shown) < 200
+
+
 def test_the_library_imports_no_command_lines_and_no_experiments():
     for file in PACKAGE.rglob("*.py"):
         imported = {

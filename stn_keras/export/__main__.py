@@ -6,8 +6,9 @@ import numpy as np
 
 from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, load_model
 from stn_keras.export.checked import BATCHES, TOLERANCE
+from stn_keras.export.errors import UnregisteredError
 from stn_keras.export.images import fit_images, read_images
-from stn_keras.export.source import check_model
+from stn_keras.export.source import check_model, import_module
 
 # Images that a quantized model is made for; its accuracy is measured on the others.
 CALIBRATION = 100
@@ -33,6 +34,15 @@ def parse_arguments():
         required=True,
         metavar="PATH",
         help="a .onnx or .tflite file; a new folder for saved_model and openvino",
+    )
+    parser.add_argument(
+        "--import",
+        action="append",
+        default=[],
+        dest="modules",
+        metavar="MODULE",
+        help="import this module or .py file first: it registers classes of your own that the "
+        "model has (may be given several times)",
     )
     parser.add_argument(
         "--with-theta",
@@ -77,6 +87,8 @@ def main():
 
     arguments = parse_arguments()
     try:
+        for module in arguments.modules:
+            import_module(module)
         model = load_model(arguments.model)
         check_model(model)
         images, labels = load_images(arguments.images, model.input_shape[1:])
@@ -91,6 +103,8 @@ def main():
             with_theta=arguments.with_theta,
             quantize=arguments.quantize,
         )
+    except UnregisteredError as error:
+        raise UserError(f"{error}, by --import MODULE") from None
     except ExportError as error:
         raise UserError(str(error)) from None
     batches = ", ".join(map(str, BATCHES))

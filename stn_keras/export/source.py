@@ -1,12 +1,15 @@
 """What is exported: a saved model, in float32, with names for its outputs."""
 
+import importlib
+import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import keras
 
 from stn_keras import saving
-from stn_keras.export.errors import ExportError
+from stn_keras.export.errors import ExportError, UnregisteredError
 from stn_keras.layers import SpatialTransformer
 
 MODEL_IN_RUN = "model.keras"
@@ -15,12 +18,14 @@ MODEL_IN_RUN = "model.keras"
 def load_model(path):
     """The model of a .keras file, or of a run folder with a model.keras.
 
-    Nothing but Keras's own and this package's layers is made, and no code in the file is run.
+    Nothing but Keras's own, this package's and registered classes is made, and no code in the file
+    is run; `import_module` imports a module that registers some.
 
     Args:
         path: the file or folder.
 
     Raises:
+        UnregisteredError: Keras does not know a class of the model.
         ExportError: no such file, or one that is damaged, foreign or of a newer Keras.
     """
     path = Path(path)
@@ -29,8 +34,35 @@ def load_model(path):
         raise ExportError(f"expected a .keras file or a folder with {MODEL_IN_RUN}, got {path}")
     try:
         return saving.load_model(file)
+    except saving.UnknownClassError as error:
+        raise UnregisteredError(str(error)) from None
     except ValueError as error:
         raise ExportError(str(error)) from None
+
+
+def import_module(name):
+    """Import a module that registers classes of saved models.
+
+    Args:
+        name: dotted, such as "project.layers", or the path of a .py file, which is imported under
+            its own name and may import its neighbors.
+
+    Raises:
+        ExportError: there is none, or it cannot be imported.
+    """
+    try:
+        if not name.endswith(".py"):
+            importlib.import_module(name)
+            return
+        path = Path(name).resolve(strict=True)
+        sys.path.append(str(path.parent))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever the module does
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ExportError(f"expected a module to import, got {name} ({reason})") from None
 
 
 def in_float32(model):
