@@ -147,7 +147,7 @@ def _read_jpeg_zip(path):
 def _decode(files):
     from PIL import Image
 
-    from data_prep.image_folder import FORMATS
+    from data_prep.picture_files import FORMATS
 
     images = np.empty((len(files), *SHAPE), "uint8")
 

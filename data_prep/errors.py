@@ -43,6 +43,11 @@ def missing_package(error):
     return f"expected the package {package}, which is not installed: {command}"
 
 
+def printable(text):
+    """Text with names of files on one line that every terminal takes, whatever bytes they have."""
+    return " ".join(text.split()).encode(errors="backslashreplace").decode()
+
+
 class WholeNames(argparse.HelpFormatter):
     """Help whose lines do not break at the hyphens of names."""
 

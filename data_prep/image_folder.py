@@ -1,29 +1,29 @@
-"""A user's own pictures: root/<class>/*.png|jpg, read when they are needed."""
+"""A user's own pictures: root/<class>/**/*.png|jpg, read when they are needed."""
 
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 from tqdm import tqdm
 
 from data_prep.distortions import default_workers
-from data_prep.errors import UserError, one_line
+from data_prep.errors import UserError, printable
+from data_prep.picture_files import read_header, read_picture, reason
+from data_prep.picture_tree import count_endings, files_below, first_of, is_picture, visible
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")  # whatever the suffix: Pillow reads scripts too
-# Each thread may hold a picture, so that much is decoded at most; JPEGs of 64 times as many.
-MOST_PIXELS = 50_000_000
-PARTS = ("train", "test")
+# part -> names of its folder, in any case
+PARTS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test", "testing"),
+}
 # The size and the colours of a folder are told from so many of its pictures.
 LOOKED_AT = 100
 LARGEST_GUESSED_SIDE = 96
-MODES = {1: "L", 3: "RGB"}
-GREY_16_BITS = ("I;16", "I")  # Pillow's names for a PNG's
-LYING = range(5, 9)  # orientations by EXIF in which width and height change places
 
 
 @dataclass(frozen=True)
@@ -66,27 +66,10 @@ class ImageFiles:
         return images
 
     def _read(self, path):
-        height, width, channels = self.image_shape
         try:
-            with Image.open(path, formats=FORMATS) as file:
-                # JPEGs are decoded at a fraction of their size where that is enough.
-                file.draft(MODES[channels], (max(width, height),) * 2)  # it may lie on its side
-                if file.width * file.height > MOST_PIXELS:
-                    raise ValueError(f"it has more than {MOST_PIXELS:,} pixels: {file.size}")
-                ImageOps.exif_transpose(file, in_place=True)
-                image = _eight_bits(file).convert(MODES[channels])
-                if image.size != (width, height):
-                    image = image.resize((width, height), Image.Resampling.BILINEAR)
+            return read_picture(path, self.image_shape)
         except Exception as error:  # Pillow has many
-            raise UserError(f"expected a picture at {path} ({one_line(error)})") from None
-        return np.asarray(image).reshape(self.image_shape)
-
-
-def _eight_bits(image):
-    """The picture with 8 bits a pixel; Pillow itself makes all but the darkest of 16 bits white."""
-    if image.mode not in GREY_16_BITS:
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
+            raise UserError(f"expected a picture at {path} ({reason(error)})") from None
 
 
 @dataclass(frozen=True)
@@ -94,16 +77,18 @@ class FolderPart:
     """Pictures and their labels.
 
     Attributes:
+        root: the folder that the classes' folders lie in.
         paths: (N,) array of paths, class after class.
         labels: (N,) int64.
     """
 
+    root: Path
     paths: np.ndarray
     labels: np.ndarray
 
     def take(self, numbers):
         """The pictures of those numbers."""
-        return FolderPart(self.paths[numbers], self.labels[numbers])
+        return FolderPart(self.root, self.paths[numbers], self.labels[numbers])
 
 
 @dataclass(frozen=True)
@@ -111,57 +96,159 @@ class ImageFolder:
     """What a folder holds.
 
     Attributes:
+        root: the folder.
         classes: names of the classes, sorted; a label is a position in them.
-        training: `FolderPart`.
-        test: `FolderPart` where the folder has a part for it, else None.
+        parts: name, one of `PARTS`, -> `FolderPart`, of those that there are.
+        empty: paths of folders of classes without a picture.
+        ignored: paths of files that are not read.
     """
 
+    root: Path
     classes: tuple[str, ...]
-    training: FolderPart
-    test: FolderPart | None
+    parts: dict[str, FolderPart]
+    empty: tuple[Path, ...]
+    ignored: tuple[Path, ...]
+
+    @property
+    def training(self):
+        """`FolderPart` of the training pictures; without parts, of all."""
+        return self.parts["train"]
+
+    @property
+    def validation(self):
+        """`FolderPart` where the folder has a part for it, else None."""
+        return self.parts.get("validation")
+
+    @property
+    def test(self):
+        """`FolderPart` where the folder has a part for it, else None."""
+        return self.parts.get("test")
+
+    @property
+    def paths(self):
+        """Array of the paths of all pictures."""
+        return np.concatenate([part.paths for part in self.parts.values()])
+
+    def name(self, path):
+        """What a line to read calls a file: its path from the folder on."""
+        return path.relative_to(self.root).as_posix()
 
     def fingerprint(self):
-        """SHA-256 of the names and sizes of all files."""
+        """SHA-256 of the paths, from the classes' folders on, and sizes of all pictures."""
         digest = hashlib.sha256()
-        for part in (self.training, self.test):
-            for path in part.paths if part else ():
-                name = f"{path.parent.name}/{path.name} {path.stat().st_size}\n"
-                digest.update(os.fsencode(name))  # a name may be of any bytes
+        for name, part in self.parts.items():
+            if name == "validation":
+                digest.update(b"validation\n")
+            for path in part.paths:
+                line = f"{path.relative_to(part.root).as_posix()} {path.stat().st_size}\n"
+                digest.update(os.fsencode(line))  # a name may be of any bytes
         return digest.hexdigest()
+
+    def without(self, paths):
+        """The folder as if some of its pictures were not there.
+
+        Args:
+            paths: a container of their paths.
+
+        Raises:
+            UserError: a class has no others.
+        """
+        parts = {}
+        for name, part in self.parts.items():
+            left = part.take(np.array([path not in paths for path in part.paths]))
+            counts = np.bincount(left.labels, minlength=len(self.classes))
+            if not counts.all():
+                folder = part.root / self.classes[counts.argmin()]
+                raise UserError(f"expected a whole picture in {folder}, got broken ones alone")
+            parts[name] = left
+        return replace(self, parts=parts)
+
+    def notes(self):
+        """Lines that say what in the folder is not read."""
+        pictures = [self.name(path) for path in self.ignored if is_picture(path)]
+        others = [path for path in self.ignored if not is_picture(path)]
+        empty = [self.name(path) for path in self.empty]
+        notes = {
+            "ignored files that are not pictures": others and count_endings(others),
+            "ignored pictures outside the folders of classes": pictures and first_of(pictures),
+            "ignored folders without pictures": empty and first_of(empty),
+        }
+        return [printable(f"{what}: {which}") for what, which in notes.items() if which]
 
 
 def find_images(root):
-    """List root/<class>/*.png|jpg, or root/train/<class>/... and root/test/<class>/...
+    """List root/<class>/**/*.png|jpg, or root/train/<class>/... and the other parts.
 
     Args:
-        root: the folder.
+        root: the folder. It has parts where train and one of validation and test lie in it; see
+            `PARTS`.
 
     Returns:
         An `ImageFolder`.
 
     Raises:
-        UserError: it is not there, or has less than two classes, or its parts have other classes.
+        UserError: it is not there, or has less than two classes, or its parts have other classes,
+            or it has two folders for one part.
     """
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"expected a folder of pictures at {root}, found none")
-    if not all((root / part).is_dir() for part in PARTS):
-        classes, training = _list_classes(root)
-        return ImageFolder(classes, training, None)
-    (classes, training), (test_classes, test) = (_list_classes(root / part) for part in PARTS)
-    if test_classes != classes:
-        different = ", ".join(sorted(set(classes) ^ set(test_classes)))
-        raise UserError(f"expected the same classes in both parts of {root}, got {different} once")
-    return ImageFolder(classes, training, test)
+    folders = _part_folders(root) or {"train": root}
+    parts, classes, empty = {}, {}, []
+    ignored = [] if root in folders.values() else _files_beside(root, folders.values())
+    for name, folder in folders.items():
+        by_class, others = _list_classes(folder, root)
+        ignored += others
+        empty += [folder / label for label, paths in by_class.items() if not paths]
+        by_class = {label: paths for label, paths in by_class.items() if paths}
+        parts[name], classes[name] = _part(folder, by_class), set(by_class)
+    different = set.union(*classes.values()) - set.intersection(*classes.values())
+    if different:
+        names = ", ".join(sorted(different))
+        raise UserError(f"expected the same classes in every part of {root}, got {names} in some")
+    return ImageFolder(root, tuple(sorted(classes["train"])), parts, tuple(empty), tuple(ignored))
 
 
-def _list_classes(folder):
-    by_class = {
-        child.name: list_pictures(child)
-        for child in sorted(folder.iterdir())
-        if child.is_dir() and not child.name.startswith(".")
+def _part_folders(root):
+    """Part -> its folder; nothing where the folder has no parts."""
+    by_name = {path.name.lower(): path for path in visible(root) if path.is_dir()}
+    found = {
+        part: [by_name[name] for name in names if name in by_name] for part, names in PARTS.items()
     }
-    by_class = {name: paths for name, paths in by_class.items() if paths}
+    if not (found["train"] and (found["validation"] or found["test"])):
+        return {}
+    for part, folders in found.items():
+        if len(folders) > 1:
+            names = ", ".join(folder.name for folder in folders)
+            raise UserError(f"expected one folder for the {part} part in {root}, got {names}")
+    return {part: folders[0] for part, folders in found.items() if folders}
+
+
+def _files_beside(root, folders):
+    """Files in a folder that lie in none of its parts."""
+    files = []
+    for path in visible(root):
+        if path.is_dir():
+            files += files_below(path, outside=(root, *folders))
+        else:
+            files.append(path)
+    return files
+
+
+def _list_classes(folder, root):
+    """(class -> pictures, other files) of a folder."""
+    by_class, others = {}, []
+    for child in visible(folder):
+        if not child.is_dir():
+            others.append(child)
+            continue
+        files = files_below(child, outside=(root, folder))
+        by_class[child.name] = [path for path in files if is_picture(path)]
+        others += sorted({*files} - {*by_class[child.name]})
+    return by_class, others
+
+
+def _part(folder, by_class):
     if len(by_class) < 2:
         names = ", ".join(by_class) or "none"
         raise UserError(
@@ -169,14 +256,7 @@ def _list_classes(folder):
         )
     counts = [len(paths) for paths in by_class.values()]
     paths = np.array([path for paths in by_class.values() for path in paths])
-    return tuple(by_class), FolderPart(paths, np.repeat(np.arange(len(counts)), counts))
-
-
-def list_pictures(folder):
-    """Paths of the pictures that lie in a folder itself, sorted."""
-    return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
+    return FolderPart(folder, paths, np.repeat(np.arange(len(counts)), counts))
 
 
 def guess_shape(paths, side=None):
@@ -193,8 +273,8 @@ def guess_shape(paths, side=None):
         UserError: a file is not a picture.
     """
     spread = np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).astype(int)
-    sizes, modes = zip(*(_header(path) for path in paths[np.unique(spread)]), strict=True)
-    channels = 1 if set(modes) <= {"1", "L", *GREY_16_BITS} else 3
+    sizes, grey = zip(*(_header(path) for path in paths[np.unique(spread)]), strict=True)
+    channels = 1 if all(grey) else 3
     if side:
         return side, side, channels
     width, height = np.median(sizes, axis=0)
@@ -204,11 +284,9 @@ def guess_shape(paths, side=None):
 
 def _header(path):
     try:
-        with Image.open(path, formats=FORMATS) as file:
-            lies = file.getexif().get(ExifTags.Base.Orientation) in LYING
-            return file.size[::-1] if lies else file.size, file.mode
+        return read_header(path)
     except Exception as error:  # Pillow has many
-        raise UserError(f"expected a picture at {path} ({one_line(error)})") from None
+        raise UserError(f"expected a picture at {path} ({reason(error)})") from None
 
 
 def write_images(images, labels, folder, progress):

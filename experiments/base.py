@@ -113,7 +113,8 @@ class Experiment:
             its images have the size of the test images. None: images are trained on as they are.
         published: model -> test set -> accuracy in percent.
         source: where the published figures stand.
-        any_size: whether `load_data` takes an `image_size` that pictures are brought to.
+        any_size: whether the data are a user's own pictures: `load_data` takes an `image_size` that
+            they are brought to, and `skip_broken`.
     """
 
     name: str

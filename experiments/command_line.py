@@ -42,6 +42,11 @@ def experiment_parser(prog, description, nargs=None):
         help="height and width that image-folder's pictures are brought to (default: the median of "
         "their own, at most 96)",
     )
+    parser.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="leave out pictures of image-folder that cannot be read (default: refuse them)",
+    )
     return parser
 
 
@@ -49,17 +54,19 @@ def data_arguments(experiment, arguments):
     """The arguments of the experiment's `load_data` that the command line asks for.
 
     Raises:
-        UserError: its images cannot have the size asked for.
+        UserError: its images cannot have the size asked for, or are not a user's own.
     """
     where = {"folder": arguments.runs_dir / experiment.name, "data_dir": arguments.data_dir}
     size = arguments.image_size
-    if size is None:
-        return where
     if not experiment.any_size:
-        raise UserError(f"expected no --image-size: {experiment.name} has images of one size")
-    if not SIDES[0] <= size <= SIDES[1]:
+        if size is not None:
+            raise UserError(f"expected no --image-size: {experiment.name} has images of one size")
+        if arguments.skip_broken:
+            raise UserError(f"expected no --skip-broken: {experiment.name} reads no own pictures")
+        return where
+    if size is not None and not SIDES[0] <= size <= SIDES[1]:
         raise UserError(f"expected --image-size from {SIDES[0]} to {SIDES[1]}, got {size}")
-    return {**where, "image_size": size}
+    return {**where, "image_size": size, "skip_broken": arguments.skip_broken}
 
 
 def results_folder():

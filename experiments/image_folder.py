@@ -1,10 +1,11 @@
-"""A user's own pictures: a CNN with and without a spatial transformer on root/<class>/*.png|jpg."""
+"""A user's own pictures: a CNN with and without a spatial transformer on root/<class>/**."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from data_prep.errors import UserError
+from data_prep.errors import UserError, printable
+from data_prep.picture_tree import first_of
 from data_prep.sources import named_folder
 from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
@@ -13,29 +14,32 @@ from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 TEST_SHARE, VALIDATION_SHARE = 0.15, 0.15
 
 
-def load_data(folder, data_dir=None, image_size=None):
+def load_data(folder, data_dir=None, image_size=None, skip_broken=False):
     """The pictures of a folder; they stay in their files until a batch needs them.
+
+    Prints what in the folder is not read.
 
     Args:
         folder: the experiment's; nothing is kept there.
-        data_dir: root of root/<class>/* or of root/train/<class>/* and root/test/<class>/*; None:
-            STN_DATA_DIR.
+        data_dir: root of root/<class>/**, or of root/train/<class>/** and the same of test,
+            validation or both; a part that is not there is split off train. None: STN_DATA_DIR.
         image_size: height and width that pictures are brought to; None: the median of their own,
             at most 96 pixels.
+        skip_broken: leave out pictures that cannot be read.
 
     Raises:
-        UserError: there is no such folder, or it has too few pictures.
+        UserError: there is no such folder, or it has too few pictures, or broken ones.
     """
-    from data_prep.image_folder import ImageFiles, find_images, guess_shape
+    from data_prep.image_folder import LARGEST_GUESSED_SIDE, ImageFiles, find_images, guess_shape
 
     root = named_folder(data_dir)
     if not root:
         raise UserError("expected --data-dir ROOT with pictures in ROOT/CLASS/, got none")
     found = find_images(root)
-    training, test = found.training, found.test
-    if test is None:
-        training, test = split(training, TEST_SHARE)
-    training, validation = split(training, VALIDATION_SHARE)
+    for note in found.notes():
+        print(note)
+    found = whole_pictures(found, image_size or LARGEST_GUESSED_SIDE, skip_broken)
+    training, validation, test = parts(found)
     shape = guess_shape(found.training.paths, image_size)
     return Data(
         training=TrainingImages(ImageFiles(training.paths, shape), training.labels),
@@ -53,22 +57,63 @@ def load_data(folder, data_dir=None, image_size=None):
     )
 
 
+def whole_pictures(found, side, skip_broken):
+    """The folder without broken pictures.
+
+    Args:
+        found: `data_prep.image_folder.ImageFolder`.
+        side: height and width that pictures are read at.
+        skip_broken: leave broken ones out, and print which.
+
+    Raises:
+        UserError: there are broken ones and they are not to be left out, or nothing else is.
+    """
+    from data_prep.picture_files import find_broken
+
+    broken = find_broken(found.paths, side)
+    if not broken:
+        return found
+    if skip_broken:
+        print(printable(f"left out broken pictures: {first_of([*map(found.name, broken)])}"))
+        return found.without(broken)
+    named = first_of([f"{found.name(path)}: {reason}" for path, reason in broken.items()], "; ")
+    raise UserError(
+        f"expected whole pictures in {found.root}, got broken ones: {named}; "
+        "--skip-broken leaves them out"
+    )
+
+
+def parts(found):
+    """(training, validation, test) pictures of a folder; what it has no part for is split off.
+
+    Raises:
+        UserError: a class has too few pictures to split.
+    """
+    training, validation, test = found.training, found.validation, found.test
+    needed = 1 + (validation is None) + (test is None)
+    counts = np.bincount(training.labels)
+    if counts.min() < needed:
+        folder = training.root / found.classes[counts.argmin()]
+        raise UserError(f"expected at least {needed} pictures in {folder}, got {counts.min()}")
+    if test is None:
+        if validation is not None:
+            print(f"no test part: {TEST_SHARE:.0%} of each class of train are kept for testing")
+        training, test = split(training, TEST_SHARE)
+    if validation is None:
+        training, validation = split(training, VALIDATION_SHARE)
+    return training, validation, test
+
+
 def split(part, share):
-    """Part the pictures of every class alike, at random by the data seed.
+    """Part the pictures of every class, of at least two, alike, at random by the data seed.
 
     Returns:
         (kept, held out).
-
-    Raises:
-        UserError: a class has less than two pictures.
     """
     rng = np.random.default_rng(DATA_SEED)
     held_out = np.zeros(len(part.labels), bool)
     for label in range(part.labels.max() + 1):
         (numbers,) = (part.labels == label).nonzero()
-        if len(numbers) < 2:
-            folder = part.paths[numbers[0]].parent
-            raise UserError(f"expected more pictures to split in {folder}, got {len(numbers)}")
         count = max(1, round(share * len(numbers)))
         held_out[rng.choice(numbers, count, replace=False)] = True
     return part.take(~held_out), part.take(held_out)

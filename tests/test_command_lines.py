@@ -124,6 +124,7 @@ def test_help_names_every_choice(script):
         ),
         (("train.py", DIGITS, "--image-size", "28"), "has images of one size"),
         (("train.py", "image-folder", "--image-size", "1"), "--image-size from "),
+        (("train.py", DIGITS, "--skip-broken"), "reads no own pictures"),
         (("evaluate.py", "cifar-100"), "distorted-mnist"),
         (("evaluate.py", DIGITS, "--runs-dir", "absent"), "python train.py distorted-digits"),
         (("-m", "data_prep", "mnist", "--out", "x.npz"), "distorted-mnist"),

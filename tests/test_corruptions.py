@@ -358,7 +358,7 @@ def large_png(side, channels=4):
     )
 
 
-@pytest.mark.parametrize("form", ["png", "jpg"])
+@pytest.mark.parametrize("form", ["png", "jpg", "tif"])
 def test_a_folder_of_pictures(form, rng, tmp_path):
     write_folder(tmp_path / "in", rng, count=6)
     path = tmp_path / "in" / "cat" / f"first.{form}"

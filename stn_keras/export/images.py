@@ -39,7 +39,8 @@ def read_images(path, shape):
 
 
 def _read_folder(path, shape):
-    from data_prep.image_folder import ImageFiles, guess_shape, list_pictures
+    from data_prep.image_folder import ImageFiles, guess_shape
+    from data_prep.picture_tree import list_pictures
 
     paths = np.array(list_pictures(path))
     if not len(paths):
