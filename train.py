@@ -5,6 +5,7 @@ import importlib.util
 import io
 import shlex
 import sys
+from dataclasses import replace
 
 from data_prep.errors import UserError, run_command
 from data_prep.files import writable_folder
@@ -39,7 +40,12 @@ def parse_arguments():
         "(default: %(default)s)",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the schedule's")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="default: the schedule's")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="default: the schedule's, of image-folder at most the number of training pictures",
+    )
     parser.add_argument(
         "--seeds", type=integers, default=(0,), metavar="N,N", help="such as 0,1,2 (default: 0)"
     )
@@ -185,6 +191,37 @@ def print_plan(planned, experiment, images_per_epoch):
         print(f"{step:9}  {settings.name}, seed {settings.seed}: {what}")
 
 
+def fit_batches(asked, available, place):
+    """The settings with batches of no more images than there are; says so where they were larger.
+
+    Args:
+        asked: list of `Settings`.
+        available: number of images of an epoch.
+        place: `Place`, whose devices share each batch evenly.
+    """
+    most = max(available - available % place.replicas, place.replicas)
+    if any(settings.batch_size > most for settings in asked):
+        print(f"batches of {most} images: there are only {available} to train on")
+    return [replace(each, batch_size=min(each.batch_size, most)) for each in asked]
+
+
+def plan(asked, experiment, arguments, place):
+    """What to do with the run of each `Settings`: a list of (step, run, settings).
+
+    Raises:
+        UserError: a run is there that cannot be taken or replaced.
+    """
+    planned = []
+    for settings in asked:
+        place.check_batch_size(settings.batch_size)
+        run = run_of(arguments.runs_dir, settings)
+        step = next_step(run, settings, arguments.resume, arguments.overwrite)
+        if step in ("resume", "skip"):
+            run.check_schedule(schedule_of(experiment, settings))
+        planned.append((step, run, settings))
+    return planned
+
+
 def main():
     """Make the data, then train model after model."""
     arguments = parse_arguments()
@@ -194,14 +231,7 @@ def main():
     )
     if not place.is_first:
         sys.stdout = io.StringIO()  # the first one prints the same
-    planned = []
-    for settings in settings_of(arguments, experiment):
-        place.check_batch_size(settings.batch_size)
-        run = run_of(arguments.runs_dir, settings)
-        step = next_step(run, settings, arguments.resume, arguments.overwrite)
-        if step in ("resume", "skip"):
-            run.check_schedule(schedule_of(experiment, settings))
-        planned.append((step, run, settings))
+    asked = settings_of(arguments, experiment)
     if arguments.transform:
         check_transform(arguments.transform)
     if arguments.monitor:
@@ -209,8 +239,15 @@ def main():
         if place.processes > 1:
             raise UserError(f"expected --monitor in one process, got {place.processes}")
     where = data_arguments(experiment, arguments)
+    data = None
+    if experiment.any_size:  # few pictures decide the batch size, by which runs are recognized
+        data = experiment.load_data(**where)
+        if not arguments.batch_size:
+            asked = fit_batches(asked, data.training.per_epoch, place)
+    planned = plan(asked, experiment, arguments, place)
     if arguments.dry_run:
-        return print_plan(planned, experiment, experiment.count_images(**where))
+        per_epoch = data.training.per_epoch if data else experiment.count_images(**where)
+        return print_plan(planned, experiment, per_epoch)
     for step, run, settings in planned:
         if step == "skip":
             print(f"{settings.name}: already trained in {run.folder}; --overwrite trains it again")
@@ -223,7 +260,7 @@ def main():
         starts_first = experiment.distort or not place.is_first
         if starts_first:
             place.start()
-        data = experiment.load_data(**where)
+        data = data or experiment.load_data(**where)
         if not starts_first:
             place.start()
         with place.leaving_at_once():

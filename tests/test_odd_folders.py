@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from test_command_lines import refused, run
 from test_pictures import write_folder
 
 import evaluate as evaluate_command
@@ -15,6 +16,8 @@ import train as train_command
 from data_prep.errors import UserError
 from data_prep.image_folder import ImageFiles, find_images, guess_shape
 from experiments import EXPERIMENTS
+from experiments.distribution import Place
+from experiments.runs import Settings, run_of
 
 FOLDER = EXPERIMENTS["image-folder"]
 
@@ -199,3 +202,37 @@ def test_too_few_pictures_to_split_are_told(parts, needed, rng, tmp_path):
     expected = rf"at least {needed} pictures in .*cat, got {needed - 1}"
     with pytest.raises(UserError, match=expected):
         load(tmp_path)
+
+
+def settings(batch_size):
+    """Settings of a run by default."""
+    return Settings("image-folder", "cnn", 0, 30, batch_size, "float32", 42)
+
+
+def test_batches_are_as_small_as_the_pictures_are_few(capsys):
+    asked = [settings(32), settings(8)]
+    fitted = train_command.fit_batches(asked, 11, Place())
+    assert [each.batch_size for each in fitted] == [11, 8]
+    assert capsys.readouterr().out == "batches of 11 images: there are only 11 to train on\n"
+    assert train_command.fit_batches(asked, 11, Place(devices=4))[0].batch_size == 8
+    capsys.readouterr()
+    assert train_command.fit_batches(asked, 32, Place()) == asked
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_of_few_pictures_is_recognized(rng, tmp_path):
+    write_folder(tmp_path / "in", rng, count=4)  # two of each class are left to train on
+    options = ("--data-dir", tmp_path / "in", "--runs-dir", tmp_path / "runs", "--models", "cnn")
+    made = run_of(tmp_path / "runs", settings(4))
+    made.start(settings(4), {"device": "none"}, load(tmp_path / "in").parameters)
+    code, out, err = run("train.py", "image-folder", *options, "--resume", "--dry-run")
+    assert code == 0, err
+    said = "batches of 4 images: there are only 4 to train on\nresume "
+    assert out.startswith(said), out
+    assert "expected --batch-size of at most 4, got 5" in refused(
+        "train.py", "image-folder", *options, "--overwrite", "--batch-size", "5"
+    )
+    made.metrics.write_text('{"best_epoch": 1}')
+    code, out, err = run("train.py", "image-folder", *options)
+    assert code == 0, err
+    assert "already trained" in out
