@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from data_prep.distortions import default_workers
 from data_prep.errors import one_line
+from data_prep.quiet import python_stderr_only
 
 # Whatever the suffix: Pillow reads scripts too.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
@@ -84,17 +85,23 @@ def find_broken(paths, side):
     Returns:
         path -> why it cannot be read, of those that cannot.
     """
-    with warnings.catch_warnings(), ThreadPoolExecutor(default_workers()) as pool:
-        warnings.simplefilter("ignore")  # Pillow warns of what it reads all the same
+    # Pillow warns of what it reads all the same; libtiff prints what becomes an error anyway.
+    with warnings.catch_warnings(action="ignore"), python_stderr_only():
+        refusals = _read_all(paths, side)
+    return {path: refusal for path, refusal in refusals.items() if refusal}
+
+
+def _read_all(paths, side):
+    """path -> why it cannot be read, or None."""
+    with ThreadPoolExecutor(default_workers()) as pool:
         reading = pool.map(partial(_refusal, side=side), paths)
         bar = tqdm(
             reading, "checking", len(paths), unit="image", unit_scale=True, delay=QUIET_SECONDS
         )
         try:
-            refusals = dict(zip(paths, bar, strict=True))
+            return dict(zip(paths, bar, strict=True))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for all others
-    return {path: refusal for path, refusal in refusals.items() if refusal}
 
 
 def _refusal(path, side):

@@ -26,12 +26,21 @@ def set_environment():
 
 @contextlib.contextmanager
 def without_stderr():
-    """Here nothing that is written to stderr is seen, not even what C code writes."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+    """Here nothing that is written to stderr is seen, not even what C code writes.
+
+    Gives a file that writes to stderr all the same.
+    """
+    with os.fdopen(os.dup(2), "w", buffering=1) as kept:
+        try:
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield kept
+        finally:
+            os.dup2(kept.fileno(), 2)
+
+
+@contextlib.contextmanager
+def python_stderr_only():
+    """Here what Python writes to stderr is seen, but not what C code writes."""
+    with without_stderr() as kept, contextlib.redirect_stderr(kept):
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -94,10 +94,12 @@ def parts(found):
     counts = np.bincount(training.labels)
     if counts.min() < needed:
         folder = training.root / found.classes[counts.argmin()]
-        raise UserError(f"expected at least {needed} pictures in {folder}, got {counts.min()}")
+        raise UserError(
+            f"expected at least {needed} pictures to split in {folder}, got {counts.min()}"
+        )
     if test is None:
         if validation is not None:
-            print(f"no test part: {TEST_SHARE:.0%} of each class of train are kept for testing")
+            print(f"no test part: {100 * TEST_SHARE:.0f} % of train are kept for testing")
         training, test = split(training, TEST_SHARE)
     if validation is None:
         training, validation = split(training, VALIDATION_SHARE)

@@ -15,6 +15,7 @@ import evaluate as evaluate_command
 import train as train_command
 from data_prep.errors import UserError
 from data_prep.image_folder import ImageFiles, find_images, guess_shape
+from data_prep.picture_files import find_broken
 from experiments import EXPERIMENTS
 from experiments.distribution import Place
 from experiments.runs import Settings, run_of
@@ -159,6 +160,16 @@ def test_a_tiff_whose_greys_would_be_lost_is_refused(dtype, message, tmp_path):
         ImageFiles(np.array([tmp_path / "a.tif"]), (9, 9, 1))[:]
 
 
+def test_a_broken_tiff_prints_nothing_of_its_own(tmp_path, capfd):
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.zeros((99, 99), "uint8")).save(path, compression="packbits")
+    whole = bytearray(path.read_bytes())
+    whole[8:40] = b"\x05" * 32  # the start of what is packed
+    path.write_bytes(whole)
+    assert find_broken(np.array([path]), 96)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("names", [("train", "validation", "test"), ("Train", "val", "testing")])
 def test_a_part_for_validation_is_kept_as_it_is(names, rng, tmp_path):
     images = [write_folder(tmp_path / name, rng, count=i + 3) for i, name in enumerate(names)]
@@ -181,7 +192,7 @@ def test_a_missing_part_for_testing_is_split_off_training(rng, tmp_path, capsys)
     assert [np.bincount(part.labels).tolist() for part in parts] == [[17, 17], [3, 3]]
     assert capsys.readouterr().out.splitlines() == [
         "ignored pictures outside the folders of classes: 2 (extra/cat/00.png, extra/dog/00.png)",
-        "no test part: 15% of each class of train are kept for testing",
+        "no test part: 15 % of train are kept for testing",
     ]
     as_validation = find_images(tmp_path).fingerprint()
     (tmp_path / "valid").rename(tmp_path / "test")
@@ -199,7 +210,7 @@ def test_two_folders_for_one_part_are_refused(rng, tmp_path):
 def test_too_few_pictures_to_split_are_told(parts, needed, rng, tmp_path):
     for part in parts:
         write_folder(tmp_path / part, rng, count=needed - 1)
-    expected = rf"at least {needed} pictures in .*cat, got {needed - 1}"
+    expected = rf"at least {needed} pictures to split in .*cat, got {needed - 1}"
     with pytest.raises(UserError, match=expected):
         load(tmp_path)
 
