@@ -180,14 +180,14 @@ class TransformerMonitor(keras.callbacks.Callback):
                 )
 
     def _range_as_cause(self):
-        """A sentence on images whose values are too large for a network that does not scale them."""
+        """A sentence on pixels too large for a network that does not scale them, or nothing."""
         seen = self.images if self.localization_inputs is None else self.localization_inputs
         low, high = np.nanmin(seen), np.nanmax(seen)
         if max(-low, high) <= _LARGEST_VALUE:
             return ""
         return (
-            f"A likely cause is the range of its pixels, {low:g} to {high:g}: a localization network "
-            "of your own has to scale them first, as by keras.layers.Rescaling(1 / 255). "
+            f"A likely cause is the range of its pixels, {low:g} to {high:g}: a localization "
+            "network of your own has to scale them first, as by keras.layers.Rescaling(1 / 255). "
         )
 
     def _draw(self, epoch, look):

@@ -28,8 +28,9 @@ def with_localization_rate(optimizer, model, rate):
         Keras optimizer for `model.compile`, saved and loaded with the model.
 
     Raises:
-        ValueError: the optimizer is none or wraps others, `rate` is no positive number, or the
-            model has no transformer that learns or is not built. Later: layers were frozen or thawed since.
+        ValueError: the optimizer is no Keras optimizer or wraps others, `rate` is no positive
+            number, or the model has no transformer that learns or is not built. Later: layers
+            were frozen or thawed since.
 
     Example:
         >>> from stn_keras.models import cnn, with_spatial_transformer

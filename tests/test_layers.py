@@ -7,7 +7,13 @@ from conftest import EXACT
 from keras import layers, ops
 
 import stn_keras
-from stn_keras import BilinearSampler, GridGenerator, SpatialTransformer, ThetaRegressor
+from stn_keras import (
+    BilinearSampler,
+    GridGenerator,
+    ParallelSpatialTransformer,
+    SpatialTransformer,
+    ThetaRegressor,
+)
 from stn_keras.models import cnn, dense_net, localization_net, with_spatial_transformer
 from stn_keras.ops import sample
 from stn_keras.transforms import Affine
@@ -415,9 +421,27 @@ def test_images_are_read_at_a_theta_each_or_one_at_all(rng):
     layer(images)
     read = ops.convert_to_numpy(layer.warp(ops.convert_to_tensor(images[:1]), theta))
     np.testing.assert_array_equal(read, np.tile(images[:1].astype(read.dtype), (5, 1, 1, 1)))
-    for count in (1, 7):
-        with pytest.raises(ValueError, match=f"theta.shape=\\({count}, 6\\)"):
-            layer.warp(images, np.tile(Affine().identity, (count, 1)))
+    with pytest.raises(ValueError, match=r"theta.shape=\(7, 6\)"):
+        layer.warp(images, np.tile(Affine().identity, (7, 1)))
+
+
+@pytest.mark.parametrize(
+    "theta", [[1, 0, 0.25, 0, 1, 0], [[1, 0, 0.25, 0, 1, 0]], [[1, 0, 0.25], [0, 1, 0]]]
+)
+def test_one_theta_is_applied_to_every_image(rng, theta):
+    layer, images = SpatialTransformer(), rng.random((5, 8, 8, 1)).astype("float32")
+    once = ops.convert_to_numpy(layer.warp(images, theta))
+    assert np.any(once != images)
+    for given in (np.array(theta, "float32"), np.tile(np.reshape(theta, (1, 6)), (5, 1)).tolist()):
+        np.testing.assert_array_equal(ops.convert_to_numpy(layer.warp(images, given)), once)
+
+
+def test_one_theta_of_parallel_transformers_is_applied_to_every_image(rng):
+    layer, images = ParallelSpatialTransformer(count=2), rng.random((5, 8, 8, 1)).astype("float32")
+    layer(images)
+    one = layer.transform.identity + rng.normal(0, 0.1, (2, 6)).astype("float32")
+    once, each = layer.warp(images, one), layer.warp(images, np.tile(one, (5, 1, 1)))
+    np.testing.assert_array_equal(ops.convert_to_numpy(once), ops.convert_to_numpy(each))
 
 
 @pytest.mark.parametrize("setting", ["mixed_bfloat16", "channels_first"])

@@ -46,7 +46,6 @@ def test_a_compiled_model_has_the_same_scores_and_gradients(images):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"transform": "tps", "fill_mode": "reflect"}])
-@pytest.mark.xfail(reason="sizes are tensors where torch traces", raises=TypeError, strict=True)
 def test_onnx_written_by_torch_computes_the_same(tmp_path, images, arguments):
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -5,7 +5,7 @@ from keras import ops
 
 from stn_keras._arguments import check_choice, check_fill_value
 from stn_keras.ops.kernels import INTERPOLATIONS
-from stn_keras.ops.outside import FILL_MODES
+from stn_keras.ops.outside import FILL_MODES, check_fill_channels
 from stn_keras.ops.sampling import check_inputs, sample, sample_xy, sampled_spec
 
 DATA_FORMATS = ("channels_last", "channels_first")
@@ -58,6 +58,11 @@ class Sampler(keras.layers.Layer):
         self.fill_value = check_fill_value(fill_value)
         data_format = data_format or keras.config.image_data_format()
         self.data_format = check_choice("data_format", data_format, DATA_FORMATS)
+
+    def build(self, images_shape, coordinates_shape):
+        if self.fill_mode == "constant":
+            channels = images_shape[1 if self.data_format == "channels_first" else -1]
+            check_fill_channels(self.fill_value, channels)
 
     def call(self, images, coordinates):
         return self._sample_with(sample, images, coordinates)

@@ -136,12 +136,7 @@ class SpatialTransformer(keras.layers.Layer):
     def _check_call(self, images, localization_inputs=None, **_):
         """Refuse images that the layer or its localization network cannot read."""
         shape = np.shape(images)
-        if len(shape) != 4:
-            raise ValueError(f"Expected images (N, H, W, C). Received: shape={shape}")
-        if shape[self._channel_axis] is None:
-            raise ValueError(
-                f"Expected images with a known number of channels. Received: shape={shape}"
-            )
+        self._check_shape(shape)
         seen = shape if localization_inputs is None else np.shape(localization_inputs)
         built = getattr(self.localization, "input_shape", None) if self.built else None
         if isinstance(built, tuple) and len(built) == len(seen) == 4:
@@ -152,16 +147,26 @@ class SpatialTransformer(keras.layers.Layer):
                     f"was built for. Received: shape={seen}"
                 )
 
+    def _check_shape(self, images_shape):
+        if len(images_shape) != 4:
+            raise ValueError(f"Expected images (N, H, W, C). Received: shape={tuple(images_shape)}")
+        if images_shape[self._channel_axis] is None:
+            raise ValueError(
+                "Expected images with a known number of channels. "
+                f"Received: shape={tuple(images_shape)}"
+            )
+
     def build(self, images_shape, localization_inputs_shape=None):
+        self._check_shape(images_shape)
         if self.output_size is None and None in self._size_of(images_shape):
             raise ValueError(
                 "Expected `output_size` for images whose size is known only at run time. "
                 f"Received: output_size=None, shape={tuple(images_shape)}"
             )
-        # Called on a symbolic tensor, any layer builds itself and tells what it returns.
         if self.sampler.fill_mode == "constant":
             check_fill_channels(self.sampler.fill_value, images_shape[self._channel_axis])
         seen = localization_inputs_shape or images_shape
+        # Called on a symbolic tensor, any layer builds itself and tells what it returns.
         features = self.localization(keras.KerasTensor(seen, dtype=self.compute_dtype))
         if not self.regressor.built:
             self.regressor.build(features.shape)
@@ -213,8 +218,7 @@ class SpatialTransformer(keras.layers.Layer):
         if tuple(theta.shape) in self._shapes_of_one_theta():
             theta = theta[None]
         shapes = f"images.shape={tuple(images.shape)}, theta.shape={tuple(theta.shape)}"
-        if len(images.shape) != 4:
-            raise ValueError(f"Expected images (N, H, W, C). Received: {shapes}")
+        self._check_shape(images.shape)
         batches = {images.shape[0], theta.shape[0]} - {None}
         if len(batches) > 1 and 1 not in batches:
             raise ValueError(f"Expected one image, or one for each theta. Received: {shapes}")

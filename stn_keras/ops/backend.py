@@ -150,7 +150,7 @@ def fused(function, *arguments):
         return function(*arguments)
     import tensorflow as tf
 
-    specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, arguments)
+    specs = tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), arguments)
     try:
         call = _compiled(function, specs)
     except TypeError:  # unhashable: it holds tensors of this graph, such as sizes

@@ -136,7 +136,10 @@ def _normalized_axis(size, align_corners):
 
 
 def _identity_axis(output_size, input_size, align_corners, dtype):
-    index = np.arange(output_size, dtype="float64" if _is_static(input_size) else dtype)
+    if _is_static(input_size):
+        index = np.arange(output_size, dtype="float64")
+    else:
+        index = ops.arange(output_size, dtype=dtype)
     extent = _extent(input_size, align_corners, dtype)
     if align_corners and output_size == 1:
         axis = index + extent / 2

@@ -177,7 +177,8 @@ def check_inputs(images, coordinates):
 def _number_of_image(images, shape):
     """Which image each of the flat positions reads: its own, or the only one."""
     count, height, width = shape
-    if images.shape[0] == 1:
+    # Not where a size is a tensor: torch's exporter runs a trace of one image on many.
+    if isinstance(images.shape[0], int) and images.shape[0] == 1:
         return 0
     pixels = ops.cast(ops.maximum(height * width, 1), "int32")
     number = ops.arange(count * height * width, dtype="int32") // pixels

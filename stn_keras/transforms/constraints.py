@@ -115,7 +115,7 @@ def _families_with(name):
         for family, made in FAMILIES.items()
         if any(map(pattern.fullmatch, made().parameter_names))
     ]
-    return f"; {name!r} is of {', '.join(having)}" if having else ""
+    return f"; {name!r} needs one of the transforms {', '.join(having)}" if having else ""
 
 
 def _bounds(name, value):
