@@ -43,9 +43,10 @@ class Schedule:
         epochs: number of epochs.
         batch_size: images a batch.
         optimizer: name of a Keras optimizer, such as "AdamW", or of one of `stn_keras.optimizers`.
-        learning_rate: the optimizer's at the start.
-        decay: what becomes of the learning rate: "constant", "cosine" to zero at the end, or
-            "thirds", a tenth of it after each third.
+        learning_rate: the optimizer's largest.
+        decay: what becomes of the learning rate: "constant", "cosine" to zero at the end,
+            "warm-cosine", which rises to it over the first tenth of the steps, or "thirds", a tenth
+            of it after each third.
         optimizer_arguments: the optimizer's other arguments.
         augment: dataclass, such as `JitterRanges`, that called with an image shape (H, W, C) gives
             the function (images, rng) -> images that each training batch goes through; None: images

@@ -134,40 +134,49 @@ def build_model(name, input_shape, num_classes, transform=None):
 
 
 def cnn(input_shape, num_classes):
-    """Blocks of 32, 64 and 128 filters of 3x3, each normalised and halved, then the mean of each
-    map.
+    """Blocks of 32, 64 and 128 filters of 3x3, each halved and normalized, then the mean of each
+    map. Maps are halved first, which makes normalizing them four times cheaper.
     """
     import keras
     from keras import layers
 
     blocks = []
-    for filters in (32, 64, 128):
-        blocks += [
-            layers.Conv2D(filters, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.ReLU(),
-            layers.MaxPooling2D(2, padding="same"),
-        ]
+    for filters, convolutions in ((32, 1), (64, 2), (128, 2)):
+        for convolution in range(convolutions):
+            blocks += [
+                layers.Conv2D(filters, 3, padding="same", use_bias=False),
+                *([layers.MaxPooling2D(2, padding="same")] if convolution == 0 else []),
+                layers.BatchNormalization(momentum=0.9),
+                layers.ReLU(),
+            ]
     return keras.Sequential(
         [
             keras.Input(input_shape),
             *blocks,
             layers.GlobalAveragePooling2D(),
             layers.Dropout(0.3),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+            layers.Dense(num_classes, activation="softmax", dtype="float32", name=SCORES),
         ],
         name="cnn",
     )
 
 
+SCORES = "scores"
+# Muon for the convolutions, AdamW at a fifth of the rate for all else, and for the transformer at a
+# fifth of that: chosen by validation on turned digits, CIFAR-10 and moved traffic signs.
 BEST = Schedule(
     epochs=30,
     batch_size=32,
-    optimizer="AdamW",
-    learning_rate=1e-3,
-    decay="cosine",
-    optimizer_arguments={"weight_decay": 0.05},
+    optimizer="ConvMuon",
+    learning_rate=0.01,
+    decay="warm-cosine",
+    optimizer_arguments={
+        "adam_lr_ratio": 0.2,
+        "weight_decay": 0.05,
+        "exclude_layers": [SCORES, "localization", "spatial_transformer"],
+    },
     augment=JitterRanges(rotation=10, scale=0.1, shift=0.1, fill_mode="nearest"),
+    per_model={"stn-cnn": {"localization_rate": 0.2}},
 )
 
 EXPERIMENT = Experiment(

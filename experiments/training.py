@@ -27,10 +27,23 @@ from experiments.saved import load_model, load_state, not_finite, read_progress
 from stn_keras import optimizers
 
 HERE = Place()
-# name -> (learning rate at the start, all steps) -> what a Keras optimizer takes as its rate
+WARM_UP = 0.1
+
+
+def warm_cosine(rate, total_steps):
+    """A hundredth of the rate, up to all of it over the first tenth of the steps, then a cosine."""
+    warm_up = max(1, round(WARM_UP * total_steps))
+    decay = max(1, total_steps - warm_up)
+    return keras.optimizers.schedules.CosineDecay(
+        rate / 100, decay, warmup_target=rate, warmup_steps=warm_up
+    )
+
+
+# name -> (learning rate, all steps) -> what a Keras optimizer takes as its rate
 DECAYS = {
     "constant": lambda rate, total_steps: rate,
     "cosine": keras.optimizers.schedules.CosineDecay,
+    "warm-cosine": warm_cosine,
     "thirds": lambda rate, total_steps: keras.optimizers.schedules.PiecewiseConstantDecay(
         [total_steps // 3, 2 * total_steps // 3], [rate, rate / 10, rate / 100]
     ),

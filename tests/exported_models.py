@@ -8,12 +8,17 @@ from stn_keras import models
 
 
 def tilted_model(**arguments):
-    """The post's STN with a regressor that does not start at the identity."""
+    """The post's STN with a regressor that does not start at the identity.
+
+    Args:
+        **arguments: of the transformer; `localization=None` takes the default network.
+    """
     keras.utils.set_random_seed(0)
-    localization = models.localization_net()
-    model = models.with_spatial_transformer(models.cnn(), localization=localization, **arguments)
+    arguments = {"localization": models.localization_net(), **arguments}
+    model = models.with_spatial_transformer(models.cnn(), **arguments)
     kernel = model.get_layer("spatial_transformer").regressor.kernel
-    kernel.assign(np.random.default_rng(0).normal(0, 0.5, kernel.shape))
+    spread = 0.01 if arguments["localization"] is None else 0.5  # its features are larger
+    kernel.assign(np.random.default_rng(0).normal(0, spread, kernel.shape))
     return model
 
 

@@ -81,6 +81,17 @@ def test_another_family_and_fill_mode(tmp_path, images, format, fill_mode):
     np.testing.assert_allclose(scores, model.predict(images, verbose=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_default_localization_in_every_format(tmp_path, images, format):
+    need(format)
+    model = tilted_model(localization=None)
+    images = np.round(
+        255 * images
+    )  # a range that the classifier was not made for is no matter here
+    exported = export(model, tmp_path / f"model{SUFFIXES[format]}", format, images, with_theta=True)
+    assert exported.differences.keys() == {"scores", "theta", "straightened"}
+
+
 def test_a_model_computed_in_int8_is_small_and_near(tmp_path, images):
     need("litert")
     model = tilted_model()

@@ -184,7 +184,7 @@ def test_theta_may_be_asked_for_before_anything_else(rng):
     layer = SpatialTransformer()
     np.testing.assert_array_equal(theta_of(layer, images), np.tile(Affine().identity, (2, 1)))
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(images)), images)
-    assert len(layer.get_weights()) == 8
+    assert len(layer.get_weights()) == 14
 
 
 def test_theta_of_a_symbolic_tensor_makes_a_model(rng):

@@ -48,6 +48,17 @@ def test_a_schedule_decides_optimizer_and_decay():
     np.testing.assert_allclose(rates(published, steps), 0.1)
 
 
+@pytest.mark.parametrize("total_steps", [1, 3, 1000])
+def test_a_warm_cosine_rises_over_a_tenth_and_ends_at_zero(total_steps):
+    rate = training.DECAYS["warm-cosine"](0.5, total_steps)
+    values = [float(rate(step)) for step in range(total_steps + 1)]
+    peak = max(1, total_steps // 10)
+    np.testing.assert_allclose([values[0], values[peak]], [0.005, 0.5], rtol=1e-5)
+    assert (np.diff(values[: peak + 1]) > 0).all()
+    assert (np.diff(values[peak:]) < 0).all()
+    assert total_steps < 2 or values[-1] < 1e-3
+
+
 def test_the_tutorials_published_schedule():
     schedule = EXPERIMENTS["mnist"].schedules["published"]
     assert (schedule.epochs, schedule.batch_size, schedule.augment) == (20, 64, None)

@@ -24,7 +24,8 @@ class Exported:
     Attributes:
         path: the file or folder.
         format: a key of `FORMATS`.
-        differences: output name -> largest absolute difference to Keras's `predict`.
+        differences: output name -> largest difference to Keras's `predict`, in parts of the
+            output's largest value where that is above 1.
     """
 
     path: Path
@@ -40,7 +41,8 @@ def export(model, path, format, images, *, with_theta=False, quantize=None):
     """Write a model for another runtime, whole or not at all, and compare it there with Keras.
 
     The result takes batches of any size, is run on batches of 1, 5 and 37 images, and is only kept
-    where no output is further than 1e-5 from Keras's `predict`. A model of half precision is
+    where no output is further than 1e-5 from Keras's `predict`, or 1e-5 of the output's largest
+    value where that is above 1, as in images in 0..255. A model of half precision is
     exported, and compared, in float32. A quantized one is not held to that bound: measure its
     accuracy.
 
@@ -76,8 +78,9 @@ def export(model, path, format, images, *, with_theta=False, quantize=None):
 
 
 def _differences(expected, run, images):
-    """Output name -> largest absolute difference on batches of several sizes; NaN is infinite."""
+    """Output name -> largest difference on batches of several sizes; NaN is infinite."""
     largest = dict.fromkeys(expected, 0.0)
+    scale = {name: max(1, np.abs(array).max()) for name, array in expected.items()}
     start = 0
     for size in BATCHES:
         part = slice(start, start + size)
@@ -86,7 +89,7 @@ def _differences(expected, run, images):
         if _shapes(theirs) != _shapes(got):
             raise ExportError(f"expected outputs {_shapes(theirs)}, got {_shapes(got)}")
         for name in largest:
-            difference = np.abs(theirs[name] - got[name]).max()
+            difference = np.abs(theirs[name] - got[name]).max() / scale[name]
             largest[name] = max(largest[name], float(np.nan_to_num(difference, nan=np.inf)))
     return largest
 

@@ -4,12 +4,16 @@ import keras
 from keras import ops
 
 SIDE = 32
+FILTERS, GROUPS, FEATURES = (16, 32), 4, 64
 # Contrast below this share of the largest value counts as noise.
 _LEAST_CONTRAST = 1e-3
 
 
 def default_localization(data_format, dtype):
     """A small localization network for images of any size and range: it looks at a thumbnail.
+
+    Each layer is normalized within an image, before its ReLU. Without, the first gradients of an
+    untrained classifier could push all units below zero, from where no gradient leads back.
 
     Every argument is set here, so that Keras's settings may differ when the layer is loaded.
 
@@ -21,18 +25,21 @@ def default_localization(data_format, dtype):
         A Keras model from images to features.
     """
     layers, last = keras.layers, {"data_format": "channels_last", "dtype": dtype}
-    return keras.Sequential(
-        [
-            Thumbnail(SIDE, data_format=data_format, dtype=dtype),
-            layers.Conv2D(16, 5, activation="relu", **last),
+    network = [Thumbnail(SIDE, data_format=data_format, dtype=dtype)]
+    for filters in FILTERS:
+        network += [
+            layers.Conv2D(filters, 5, **last),
+            layers.GroupNormalization(GROUPS, dtype=dtype),
+            layers.ReLU(dtype=dtype),
             layers.MaxPooling2D(2, **last),
-            layers.Conv2D(32, 5, activation="relu", **last),
-            layers.MaxPooling2D(2, **last),
-            layers.Flatten(**last),
-            layers.Dense(64, activation="relu", dtype=dtype),
-        ],
-        name="localization",
-    )
+        ]
+    network += [
+        layers.Flatten(**last),
+        layers.Dense(FEATURES, dtype=dtype),
+        layers.LayerNormalization(dtype=dtype),
+        layers.ReLU(dtype=dtype),
+    ]
+    return keras.Sequential(network, name="localization")
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
