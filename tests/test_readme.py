@@ -49,3 +49,19 @@ def papers_cell(column, network):
             published = model["published"].get("test")
             return f"{published} → {accuracy}" if published else accuracy
     return ""
+
+
+def test_the_table_of_first_tries_is_that_of_the_benchmark():
+    page = (ROOT / "docs" / "experiments.md").read_text()
+    table = re.search(r"^\| folder \|.*\n(?:^\|.*\n)+", page, re.MULTILINE).group()
+    _, _, *lines = (
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines()
+    )
+    measured = {
+        (row["folder"], row["model"], row["label"]): [f"{row['accuracy']:.2f}", str(row["seconds"])]
+        for row in json.loads(committed("results/benchmarks/image-folder-cpu2.json"))["rows"]
+    }
+    assert len(lines) == 6
+    for folder, model, *cells in lines:
+        key = folder.split("`")[1], model.strip("`")
+        assert cells == [*measured[*key, "before"], *measured[*key, "now"]]
