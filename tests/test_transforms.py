@@ -279,3 +279,28 @@ def test_a_transformer_of_each_family_learns_saves_and_loads(rng, tmp_path, name
 def test_bad_grids_are_refused(grid):
     with pytest.raises(ValueError, match="grid"):
         transforms.ThinPlateSpline(grid)
+
+
+def test_transforms_compare_by_their_attributes():
+    assert transforms.Affine() == transforms.Affine()
+    assert hash(transforms.ThinPlateSpline((3, 4))) == hash(transforms.ThinPlateSpline((3, 4)))
+    different = [
+        transforms.Affine(),
+        transforms.Affine(align_corners=True),
+        transforms.Attention(),
+        transforms.ThinPlateSpline((3, 4)),
+    ]
+    different += [transforms.ThinPlateSpline((4, 3)), transforms.DenseFlow((3, 4))]
+    assert len(set(different)) == len(different)
+
+
+def test_a_family_with_an_attribute_that_has_no_hash_trains():
+    class Tagged(transforms.Affine):
+        def __init__(self, align_corners=False):
+            super().__init__(align_corners)
+            self.tags = {"any", "set"}
+
+    model = keras.Sequential([SpatialTransformer(transform=Tagged()), keras.layers.Flatten()])
+    model.compile("sgd", "mse")
+    loss = model.train_on_batch(np.ones((2, 9, 9, 1)), np.zeros((2, 81)))
+    assert np.isfinite(loss)

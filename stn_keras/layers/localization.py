@@ -5,7 +5,7 @@ from keras import ops
 
 SIDE = 32
 FILTERS, GROUPS, FEATURES = (16, 32), 4, 64
-# Contrast below this share of the largest value counts as noise.
+# A deviation below this share of the largest value counts as noise.
 _LEAST_CONTRAST = 1e-3
 
 
@@ -92,6 +92,9 @@ def standardize(images):
     """Each image (N, ...) with mean 0 and variance 1, whatever its range; a constant one is 0."""
     axes = tuple(range(1, len(images.shape)))
     centered = images - ops.mean(images, axes, keepdims=True)
-    deviation = ops.sqrt(ops.mean(ops.square(centered), axes, keepdims=True))
-    noise = _LEAST_CONTRAST * ops.max(ops.abs(images), axes, keepdims=True)
-    return centered / ops.maximum(ops.maximum(deviation, noise), keras.config.epsilon())
+    variance = ops.mean(ops.square(centered), axes, keepdims=True)
+    least = ops.square(_LEAST_CONTRAST * ops.max(ops.abs(images), axes, keepdims=True))
+    # Divided by 1 where nothing is to be seen, so that no gradient is infinite.
+    seen = variance > least
+    deviation = ops.sqrt(ops.where(seen, variance, ops.ones_like(variance)))
+    return ops.where(seen, centered / deviation, ops.zeros_like(centered))
