@@ -49,7 +49,7 @@ def normalizing_model(kind, localization):
     features = layers.Flatten()(layers.BatchNormalization()(transformer(inputs)))
     model = keras.Model(inputs, layers.Dense(3)(layers.Dropout(0.5)(features)))
     kernel = transformer.regressor.kernel
-    kernel.assign(np.random.default_rng(0).normal(0, 0.02, kernel.shape))
+    kernel.assign(np.random.default_rng(0).normal(0, 0.005, kernel.shape))
     return model
 
 
