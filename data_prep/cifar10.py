@@ -1,6 +1,5 @@
 """CIFAR-10 in the forms it is found in."""
 
-import contextlib
 import io
 import pickle
 import zipfile
@@ -10,7 +9,7 @@ import numpy as np
 
 from data_prep.archives import MOST_BYTES, check_sizes, read_arrays
 from data_prep.distortions import default_workers, progress_bar
-from data_prep.errors import UserError, one_line
+from data_prep.errors import UserError, one_line, reading
 from data_prep.quiet import quiet_import
 
 CLASSES = (
@@ -25,6 +24,7 @@ CLASSES = (
     "ship",
     "truck",
 )
+WHOLE = "a whole copy of CIFAR-10"
 SHAPE = (32, 32, 3)
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 # A batch of the original distribution has 31 MB.
@@ -74,28 +74,15 @@ def download_cifar10():
     return x, next(labels), x_test, next(labels), ""
 
 
-@contextlib.contextmanager
-def _told(path):
-    """Says which file could not be read, whatever the reason."""
-    try:
-        yield
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:  # zipfile, numpy, pickle and Pillow each have their own
-        raise UserError(
-            f"expected a whole copy of CIFAR-10 at {path} ({one_line(error)})"
-        ) from None
-
-
 def _read_npz(path):
-    arrays = read_arrays(path, KEYS, "a whole copy of CIFAR-10")
+    arrays = read_arrays(path, KEYS, WHOLE)
     arrays[1::2] = [labels.reshape(-1) for labels in arrays[1::2]]
     return arrays, ""
 
 
 def _read_batches(folder):
     """The six pickled files of the original distribution, as Keras keeps them."""
-    with _told(folder):
+    with reading(WHOLE, folder):
         training = [_read_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
         images, labels = (np.concatenate(parts) for parts in zip(*training, strict=True))
         return [images, labels, *_read_batch(folder / "test_batch")], ""
@@ -129,12 +116,12 @@ def _latin1(text, _):
 
 
 def _read_jpeg_zip(path):
-    with _told(path), zipfile.ZipFile(path) as archive:
+    with reading(WHOLE, path), zipfile.ZipFile(path) as archive:
         names = sorted({name for name in archive.namelist() if name.endswith(".jpg")})
         check_sizes(archive, names, MOST_BYTES)
         files = [archive.read(name) for name in names]
     classes = {name: label for label, name in enumerate(CLASSES)}
-    with _told(path):
+    with reading(WHOLE, path):
         part = np.array([name.split("/")[-3] for name in names])
         labels = np.array([classes[name.split("/")[-2]] for name in names])
         images = _decode(files)

@@ -1,6 +1,7 @@
 """One way to tell a user what went wrong."""
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -41,6 +42,17 @@ def missing_package(error):
     """The package whose import failed, and how to install it, in one line; see `PACKAGES`."""
     package, command = PACKAGES[error.name.split(".")[0]]
     return f"expected the package {package}, which is not installed: {command}"
+
+
+@contextlib.contextmanager
+def reading(what, path):
+    """Turns any error of what is done inside into one line: expected `what` at `path`."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # zipfile, numpy, csv, pickle and Pillow each have their own
+        raise UserError(f"expected {what} at {path} ({one_line(error)})") from None
 
 
 def printable(text):

@@ -18,9 +18,10 @@ import numpy as np
 
 from data_prep.archives import check_sizes, load_arrays
 from data_prep.distortions import default_workers, progress_bar
-from data_prep.errors import UserError, one_line
+from data_prep.errors import UserError, one_line, reading
 from data_prep.files import read_text
 
+WHOLE = "a whole copy of GTSRB"
 # For display; a label is a position in them.
 CLASSES = (
     "speed limit 20",
@@ -143,7 +144,7 @@ def read_gtsrb(folder: str | Path, progress: bool = True) -> TrafficSigns:
     for name, read in FORMS.items():
         path = folder / name
         if path.exists():
-            with _told(path):
+            with reading(WHOLE, path):
                 return read(path, progress)
     raise UserError(
         f"expected GTSRB in {folder} as {ARCHIVE} or as Final_Training and Final_Test, found "
@@ -194,7 +195,7 @@ def split_by_track(
 def spread_over_tracks(
     labels: np.ndarray, tracks: np.ndarray, frames: np.ndarray, count: int
 ) -> np.ndarray:
-    """Choose so many images of each track, evenly spread over its frames.
+    """Choose `count` images of each track, evenly spread over its frames.
 
     Args:
         labels: (N,) class of each image.
@@ -217,17 +218,6 @@ def spread_over_tracks(
         few = min(count, len(track))
         chosen.append(track[(2 * np.arange(few) + 1) * len(track) // (2 * few)])
     return np.sort(np.concatenate(chosen))
-
-
-@contextlib.contextmanager
-def _told(path):
-    """Says which copy could not be read, whatever the reason."""
-    try:
-        yield
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:  # zipfile, numpy, csv and Pillow each have their own
-        raise UserError(f"expected a whole copy of GTSRB at {path} ({one_line(error)})") from None
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ def _on_canvas(images, canvas):
 
 
 def example_pictures(folder: str | Path, count: int = 24) -> tuple[np.ndarray, list[int]]:
-    """The first test picture of so many classes, evenly spread.
+    """The first test picture of `count` classes, evenly spread.
 
     Args:
         folder: what `make_moved_signs` has written.
