@@ -22,7 +22,8 @@ def parse_arguments():
     parser = OneLineParser(
         prog="python -m stn_keras.export",
         description="Write a model for another runtime and run it there on batches of "
-        f"{batches} images. It is kept where nothing differs from Keras by more than {TOLERANCE}.",
+        f"{batches} images. It is kept where nothing differs from Keras by more than {TOLERANCE}, "
+        "or by that part of an output's largest value where it is above 1.",
     )
     parser.add_argument(
         "model", type=Path, metavar="RUN_OR_MODEL", help="a .keras file, or a run of train.py"
@@ -49,6 +50,12 @@ def parse_arguments():
         action="store_true",
         help="also return theta and the straightened image",
     )
+    add_comparison(parser)
+    return parser.parse_args()
+
+
+def add_comparison(parser):
+    """The options of what is compared with Keras, and how closely."""
     parser.add_argument(
         "--images",
         type=Path,
@@ -61,7 +68,6 @@ def parse_arguments():
         choices=QUANTIZATIONS,
         help="for litert: keep the weights in int8, or compute all in int8, and measure accuracy",
     )
-    return parser.parse_args()
 
 
 def load_images(path, shape):

@@ -212,7 +212,7 @@ class SpatialTransformer(keras.layers.Layer):
             (N, H', W', C), in the layer's data format.
 
         Raises:
-            ValueError: images or theta of another shape, or neither one of either nor as many.
+            ValueError: images or theta of another shape, or different counts and neither is 1.
         """
         images, theta = to_tensor(images), array_to_tensor(theta)
         if tuple(theta.shape) in self._shapes_of_one_theta():
