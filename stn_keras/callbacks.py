@@ -10,13 +10,13 @@ from keras import ops
 
 from stn_keras import _pictures
 from stn_keras.layers.spatial_transformer import SpatialTransformer, find_transformers
-from stn_keras.ops import decompose, half_extents, homogeneous_meshgrid, identity_coordinates
+from stn_keras.ops import decompose, homogeneous_meshgrid, identity_coordinates, pixels_per_unit
 
 _SMALLEST_SCALE, _LARGEST_SHARE_OUTSIDE, _SMALLEST_SPREAD = 0.05, 0.9, 1e-6
 # Of images that are normalized some way or other.
 _LARGEST_VALUE = 20
 _CURE = (
-    "What usually helps: the transformer's `constraints` or `outside_penalty`, or "
+    "What usually helps: the transformer's `bounds` or `outside_penalty`, or "
     "stn_keras.optimizers.with_localization_rate."
 )
 
@@ -144,14 +144,16 @@ class TransformerMonitor(keras.callbacks.Callback):
     def _look(self):
         """What the transformer does with the images now."""
         layer, images, seen = self.transformer, self.images, self.localization_inputs
-        theta = layer.theta(images if seen is None else seen, training=False)
+        theta = layer.predict_theta(images, seen, training=False)
         others = {} if seen is None else {"localization_inputs": seen[: self.shown]}
         outputs = layer(images[: self.shown], **others, training=False)
-        channels_first = layer.sampler.data_format == "channels_first"
+        channels_first = layer.reader.channels_first
         input_size = images.shape[2:] if channels_first else images.shape[1:3]
         output_size = layer.output_size or input_size
-        each = ops.reshape(theta, (-1, layer.transform.num_parameters))
-        coordinates = layer.transform.source_coordinates(each, output_size, input_size)
+        each = ops.reshape(theta, (-1, layer.theta_transform.num_parameters))
+        coordinates = layer.theta_transform.source_coordinates(
+            each, output_size=output_size, input_size=input_size
+        )
         coordinates = ops.convert_to_numpy(coordinates).astype("float64")
         return _Look(
             ops.convert_to_numpy(theta).reshape(len(images), -1),
@@ -261,7 +263,10 @@ def _affine_statistics(coordinates, input_size, align_corners):
         np.where(finite[:, None, None, None], coordinates, 0), input_size, align_corners
     )
     # Decomposed whole: JAX would compile anew for every other number of images.
-    rotation = ops.convert_to_numpy(decompose(matrix.astype("float32")).rotation_degrees)[finite]
+    parts = decompose(
+        matrix.astype("float32"), input_size=input_size, align_corners=align_corners
+    )
+    rotation = ops.convert_to_numpy(parts.rotation_degrees)[finite]
     matrix = matrix[finite]
     names = ("scale", "scale_std", "rotation", "rotation_std", "shift_x", "shift_y", "shift_std")
     if not len(matrix):
@@ -286,7 +291,7 @@ def _affine_statistics(coordinates, input_size, align_corners):
 def _affine_fit(coordinates, input_size, align_corners):
     """The affine theta (N, 2, 3), in least squares, of coordinates (N, H', W', 2)."""
     output_size = coordinates.shape[1:3]
-    extents = half_extents(input_size, align_corners, "float64")
+    extents = pixels_per_unit(input_size, align_corners, "float64")
     identity = identity_coordinates(output_size, input_size, align_corners, "float64")
     # The move from the identity is fitted, so that an axis of one pixel keeps its scale of 1.
     moves = (coordinates - identity) / np.where(extents > 0, extents, 1)

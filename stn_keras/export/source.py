@@ -115,7 +115,7 @@ def with_named_outputs(model, with_theta=False):
     if with_theta:
         layer = _transformer_of(model)
         seen = layer.input[-1] if isinstance(layer.input, list) else layer.input
-        outputs |= {"theta": layer.theta(seen), "straightened": layer.output}
+        outputs |= {"theta": layer.predict_theta(seen), "straightened": layer.output}
     return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
