@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from data_prep.errors import UserError, run_command
-from data_prep.files import writable_folder
-from data_prep.quiet import quiet_import
+from cli.errors import UserError
+from cli.files import writable_folder
+from cli.run import run_command
+from cli.startup import import_keras
 from experiments import EXPERIMENTS
 from experiments.command_line import data_arguments, experiment_parser, results_folder
 
@@ -63,7 +64,7 @@ def main():
 
 def evaluate(experiment, arguments, folder):
     """Measure every finished run, then write table, report and pictures into the folder."""
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     from experiments import pictures, records, report
     from experiments.evaluation import (
         check_comparable,

@@ -7,9 +7,10 @@ import shlex
 import sys
 from dataclasses import replace
 
-from data_prep.errors import UserError, run_command
-from data_prep.files import writable_folder
-from data_prep.quiet import quiet_import
+from cli.errors import UserError
+from cli.files import writable_folder
+from cli.run import run_command
+from cli.startup import import_keras
 from experiments import EXPERIMENTS, environment
 from experiments.base import DEFAULT_SCHEDULE, has_transformer
 from experiments.command_line import data_arguments, experiment_parser, results_folder
@@ -163,7 +164,7 @@ def check_numbers(arguments):
 
 def check_transform(name):
     """Refuse a family that there is not."""
-    families = quiet_import("stn_keras").transforms.FAMILIES
+    families = import_keras("stn_keras").transforms.FAMILIES
     if name not in families:
         raise UserError(f"expected --transform from {', '.join(families)}, got {name}")
 
@@ -278,7 +279,7 @@ def train_all(experiment, pending, data, monitor, place):
         if step == "resume":
             run.check_data(data.parameters)
     keep_freed_memory()
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     from experiments.training import build_model, train
 
     for _, _, settings in pending:

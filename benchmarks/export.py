@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import medians, side_by_side
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import writable_folder, write_json
+from cli.errors import UserError
+from cli.files import writable_folder, write_json
+from cli.parser import OneLineParser
+from cli.run import run_command
 from experiments import EXPERIMENTS
 from experiments.data import as_input
 from experiments.environment import describe, device_slug

@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import compare_steps, side_by_side
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
 from stn_keras import ImageConv2D, models, with_spatial_transformer
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import compare_steps, side_by_side
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.data import DATA_SEED, TrainingImages
 from experiments.freed_memory import keep_freed_memory
 from experiments.runs import Settings

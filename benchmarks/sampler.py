@@ -10,8 +10,8 @@ from benchmarks import memory, samplers
 from benchmarks.charts import bar_chart
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
 from experiments.tables import markdown_table
 

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import medians, side_by_side
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import writable_folder, write_json
-from data_prep.quiet import quiet_import
+from cli.errors import UserError
+from cli.files import writable_folder, write_json
+from cli.parser import OneLineParser
+from cli.run import run_command
+from cli.startup import import_keras
 from data_prep.shards import load_shards, make_shards
 from experiments.distribution import Place
 from experiments.environment import describe, device_slug
@@ -75,7 +77,7 @@ def train(folder, devices, processes=1, process=0, port=None):
     """
     place = Place(devices, processes, process, f"127.0.0.1:{port}" if port else None)
     place.start()
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     import keras
 
     from experiments import EXPERIMENTS
@@ -211,7 +213,7 @@ def main():
         print(name)
         print_table(content[name])
     print(f"checking: {content['bytes_a_second_checked']:,} bytes a second")
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     path = out / f"scaling-{device_slug()}.json"
     write_json(path, {**content, "environment": describe()})
     print(path)

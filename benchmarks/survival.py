@@ -19,10 +19,11 @@ from pathlib import Path
 
 import h5py
 
+from cli.files import writable_folder, write_json
+from cli.parser import OneLineParser
+from cli.run import run_command
+from cli.startup import import_keras
 from data_prep import distorted_set
-from data_prep.errors import OneLineParser, run_command
-from data_prep.files import writable_folder, write_json
-from data_prep.quiet import quiet_import
 from experiments.base import DEFAULT_SCHEDULE
 from experiments.data import DATA_SEED
 from experiments.distorted import dataset_path
@@ -167,7 +168,7 @@ def survive_training(folder, kills, epochs, seed=0):
     Returns:
         Figures of what was done, as plain data.
     """
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     settings = Settings(
         NAME, MODEL, 0, epochs, BATCH_SIZE, "float32", DATA_SEED, None, DEFAULT_SCHEDULE
     )

@@ -6,8 +6,8 @@ from keras import ops
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
 from experiments.freed_memory import keep_freed_memory
 from stn_keras import SpatialTransformer, models

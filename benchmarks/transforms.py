@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks import samplers
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
 from experiments.tables import markdown_table
 from stn_keras import SpatialTransformer, transforms

@@ -3,13 +3,15 @@
 import textwrap
 from pathlib import Path
 
+from cli.errors import UserError
+from cli.files import atomic_folder, writable_folder
+from cli.parser import OneLineParser
+from cli.run import run_command
 from data_prep.clutter import CLUTTERED, Clutter, make_cluttered_set
 from data_prep.clutter import save as save_parts
 from data_prep.distorted_set import SETS, make_distorted_set
 from data_prep.distorted_set import save as save_distorted
 from data_prep.distortions import default_workers
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import atomic_folder, writable_folder
 from data_prep.gtsrb import CLASSES
 from data_prep.moved_signs import CANVAS, MOVED_SIGNS, example_pictures, make_moved_signs
 from data_prep.paper import RECIPES, make_paper_set

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
-from data_prep.errors import UserError, one_line
+from cli.errors import UserError, one_line
 
 # The largest source, CIFAR-10, has 184 MB.
 MOST_BYTES = 2**30

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from cli.errors import UserError, one_line, reading
+from cli.startup import import_keras
 from data_prep.archives import MOST_BYTES, check_sizes, read_arrays
 from data_prep.distortions import default_workers, progress_bar
-from data_prep.errors import UserError, one_line, reading
-from data_prep.quiet import quiet_import
 
 CLASSES = (
     "airplane",
@@ -64,7 +64,7 @@ def read_cifar10(folder):
 def download_cifar10():
     """CIFAR-10 from Keras's cache, downloaded where it is not there; as `read_cifar10` gives it."""
     try:
-        (x, y), (x_test, y_test) = quiet_import("keras").datasets.cifar10.load_data()
+        (x, y), (x_test, y_test) = import_keras("keras").datasets.cifar10.load_data()
     except Exception as error:  # urllib, tarfile and pickle each have their own
         raise UserError(
             f"CIFAR-10 is neither at hand nor can it be downloaded ({one_line(error)}); pass a "

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cli.errors import UserError
+from cli.files import atomic_path
 from data_prep.distortions import progress_bar
-from data_prep.errors import UserError
-from data_prep.files import atomic_path
 from data_prep.sources import load_source
 
 CLUTTERED = "cluttered-mnist"

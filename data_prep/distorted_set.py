@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.errors import UserError, one_line
+from cli.files import atomic_path
 from data_prep.archives import MOST_BYTES, read_arrays
 from data_prep.distortions import distort
-from data_prep.errors import UserError, one_line
-from data_prep.files import atomic_path
 from data_prep.recipes import RECIPES
 from data_prep.sources import load_source
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.errors import UserError, one_line, reading
+from cli.files import read_text
 from data_prep.archives import check_sizes, load_arrays
 from data_prep.distortions import default_workers, progress_bar
-from data_prep.errors import UserError, one_line, reading
-from data_prep.files import read_text
 
 WHOLE = "a whole copy of GTSRB"
 # For display; a label is a position in them.

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from cli.errors import UserError, printable
 from data_prep.distortions import default_workers
-from data_prep.errors import UserError, printable
 from data_prep.picture_files import read_header, read_picture, reason
 from data_prep.picture_tree import count_endings, files_below, first_of, is_picture, visible
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.errors import UserError
+from cli.files import atomic_folder
 from data_prep.distortions import CHUNK, distorted_chunks, progress_bar
-from data_prep.errors import UserError
-from data_prep.files import atomic_folder
 from data_prep.gtsrb import SIDE, read_gtsrb, split_by_track, spread_over_tracks
 from data_prep.recipes import moved
 from data_prep.sources import data_folder

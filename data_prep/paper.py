@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cli.errors import UserError
+from cli.startup import import_keras
 from data_prep.distortions import progress_bar
-from data_prep.errors import UserError
-from data_prep.quiet import quiet_import
 from data_prep.warps import Cluttered, Elastic, Perspective, Placement, Warp
 
 VALIDATION = 5000
@@ -69,7 +69,7 @@ def make_paper_set(name, seed, source, progress=True):
         UserError: there are too few training images.
     """
     kept = training_count(source)
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     parts = (
         (source.train_images[kept:], source.train_labels[kept:]),
         (source.test_images, source.test_labels),

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
+from cli.errors import one_line
+from cli.startup import python_stderr_only
 from data_prep.distortions import default_workers
-from data_prep.errors import one_line
-from data_prep.quiet import python_stderr_only
 
 # Whatever the suffix: Pillow reads scripts too.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.errors import UserError, one_line
+from cli.files import atomic_folder, write_json
 from data_prep.distorted_set import SETS, Split, expected_parameters
 from data_prep.distortions import CHUNK, default_workers, distorted_chunks, progress_bar
-from data_prep.errors import UserError, one_line
-from data_prep.files import atomic_folder, write_json
 from data_prep.recipes import RECIPES
 from data_prep.sources import load_source
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.errors import UserError, one_line
+from cli.startup import import_keras
 from data_prep.archives import read_arrays
 from data_prep.cifar10 import download_cifar10, read_cifar10
-from data_prep.errors import UserError, one_line
-from data_prep.quiet import quiet_import
 
 CLUTTERED_ORIGIN = (
     "data/mnist_sequence1_sample_5distortions5x5.npz of "
@@ -91,7 +91,7 @@ def _cache():
 
 def _download_mnist():
     try:
-        quiet_import("keras").datasets.mnist.load_data()
+        import_keras("keras").datasets.mnist.load_data()
     except Exception as error:
         raise UserError(
             f"MNIST is neither at hand nor can it be downloaded ({one_line(error)}); put mnist.npz "

@@ -8,8 +8,8 @@ import h5py
 import keras
 import numpy as np
 
-from data_prep.errors import UserError
-from data_prep.files import atomic_path
+from cli.errors import UserError
+from cli.files import atomic_path
 from experiments.data import as_input
 from experiments.distribution import alone
 from experiments.evaluation import predict_theta, transformer_of

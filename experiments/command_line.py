@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from data_prep.errors import OneLineParser, UserError
+from cli.errors import UserError
+from cli.parser import OneLineParser
 from experiments import EXPERIMENTS
 
 SIDES = (16, 1024)

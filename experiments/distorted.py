@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cli.errors import UserError
+from cli.files import writable_folder
 from data_prep.distorted_set import SETS, expected_parameters, load, make_distorted_set, save
 from data_prep.distortions import default_workers
-from data_prep.errors import UserError
-from data_prep.files import writable_folder
 from data_prep.shards import WithCopies, has_shards, load_shards
 from data_prep.sources import load_source, named_folder
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages

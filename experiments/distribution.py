@@ -10,8 +10,8 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from data_prep.errors import UserError, one_line
-from data_prep.quiet import quiet_import
+from cli.errors import UserError, one_line
+from cli.startup import import_keras
 
 # How long the other processes wait for the first, which makes the data, in seconds.
 PATIENCE = 1800
@@ -74,7 +74,7 @@ class Place:
         """Refuse what Keras's backend cannot."""
         if self.replicas == 1:
             return
-        backend = quiet_import("keras").backend.backend()
+        backend = import_keras("keras").backend.backend()
         if self.processes > 1 and backend != "jax":
             raise UserError(f"expected KERAS_BACKEND=jax for several machines, got {backend}")
         if backend not in ("tensorflow", "jax"):
@@ -90,7 +90,7 @@ class Place:
         """
         if self.replicas == 1:
             return
-        on_jax = quiet_import("keras").backend.backend() == "jax"
+        on_jax = import_keras("keras").backend.backend() == "jax"
         self._start_jax() if on_jax else self._start_tensorflow()
 
     def _start_tensorflow(self):

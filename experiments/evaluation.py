@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from cli.errors import UserError
 from data_prep.distortions import apply_family
-from data_prep.errors import UserError
 from experiments import undone
 from experiments.batches import InOrder
 from experiments.data import DATA_SEED, LabelledImages, as_input

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_prep.errors import UserError, printable
+from cli.errors import UserError, printable
 from data_prep.picture_tree import first_of
 from data_prep.sources import named_folder
 from experiments.base import Experiment, JitterRanges, Schedule

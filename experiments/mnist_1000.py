@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_prep.errors import UserError
+from cli.errors import UserError
 from data_prep.sources import load_source
 from experiments import distorted_mnist
 from experiments.base import Experiment

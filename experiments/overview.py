@@ -4,8 +4,8 @@ import json
 from itertools import groupby
 from pathlib import Path
 
-from data_prep.errors import UserError
-from data_prep.files import atomic_path
+from cli.errors import UserError
+from cli.files import atomic_path
 from experiments import EXPERIMENTS
 from experiments.base import DEFAULT_SCHEDULE
 from experiments.tables import markdown_table, p_value, percent

@@ -4,7 +4,7 @@ import keras
 import matplotlib
 import numpy as np
 
-from data_prep.files import atomic_path
+from cli.files import atomic_path
 from experiments.data import as_input
 from experiments.evaluation import SWEEPS, transformer_of
 from stn_keras import _pictures

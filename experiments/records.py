@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from data_prep.errors import UserError
-from data_prep.files import atomic_path, read_text
+from cli.errors import UserError
+from cli.files import atomic_path, read_text
 from experiments.evaluation import RunResult, belongs
 from experiments.runs import parse_settings
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
-from data_prep.files import atomic_path, write_json
+from cli.files import atomic_path, write_json
 from experiments import environment
 from experiments.evaluation import SWEEPS
 from experiments.significance import compare_with_plain

@@ -7,8 +7,8 @@ import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from data_prep.errors import UserError
-from data_prep.files import read_text, remove_partials, writable_folder, write_json
+from cli.errors import UserError
+from cli.files import read_text, remove_partials, writable_folder, write_json
 from experiments.base import DEFAULT_SCHEDULE
 
 HISTORY = ("epoch", "loss", "accuracy", "seconds")

@@ -5,7 +5,7 @@ import hashlib
 import h5py
 import numpy as np
 
-from data_prep.errors import UserError, one_line
+from cli.errors import UserError, one_line
 
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + hashlib.sha256().digest_size

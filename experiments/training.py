@@ -5,9 +5,9 @@ import sys
 import keras
 import numpy as np
 
-from data_prep.errors import UserError, one_line
-from data_prep.files import write_json
-from data_prep.quiet import without_stderr
+from cli.errors import UserError, one_line
+from cli.files import write_json
+from cli.startup import stderr_silenced
 from experiments import environment
 from experiments.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.callbacks import (
@@ -123,7 +123,7 @@ def _validation(part, place):
 def make_reproducible(settings):
     """Seed everything, compute deterministically and set the precision."""
     keras.backend.clear_session()
-    with without_stderr():  # imports TensorFlow on any backend
+    with stderr_silenced():  # imports TensorFlow on any backend
         keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
     if keras.backend.backend() == "tensorflow":

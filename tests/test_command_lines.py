@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import stn_keras  # noqa: F401  registers the layers of saved models
+from cli.errors import UserError
+from cli.run import run_command
 from data_prep import distorted_set
-from data_prep.errors import UserError, run_command
 from data_prep.image_folder import ImageFiles, find_images
 from experiments import EXPERIMENTS, environment
 from experiments.data import DATA_SEED

@@ -18,9 +18,9 @@ from PIL import Image
 from test_gtsrb import small_gtsrb, strip_members, write_original
 from test_pictures import CLASSES, cifar10_arrays, save_batches, write_folder
 
+from cli.errors import UserError
 from data_prep import distorted_set, sources
 from data_prep.cifar10 import read_cifar10
-from data_prep.errors import UserError
 from data_prep.gtsrb import read_gtsrb
 from data_prep.recipes import POST
 from experiments import EXPERIMENTS, saved, training

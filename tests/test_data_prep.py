@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+from cli.errors import UserError
+from cli.files import atomic_folder, atomic_path
 from data_prep import clutter, distorted_set, sources
 from data_prep.clutter import Clutter, draw_cluttered
 from data_prep.distortions import apply_family, distort
-from data_prep.errors import UserError
-from data_prep.files import atomic_folder, atomic_path
 from data_prep.preview import save_grid, save_preview
 from data_prep.recipes import POST, RECIPES, STRONG
 

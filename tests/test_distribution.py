@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.errors import UserError
+from cli.errors import UserError
 from experiments.base import JitterRanges
 from experiments.batches import InOrderFilled, ShuffledBatches
 from experiments.data import LabelledImages, TrainingImages

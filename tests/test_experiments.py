@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 import train as train_command
-from data_prep.errors import UserError
+from cli.errors import UserError
 from experiments import EXPERIMENTS, pictures, report, training
 from experiments.base import Experiment, Schedule
 from experiments.batches import ShuffledBatches

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from exported_models import digits, tilted_model
 
-from data_prep.errors import run_command
+from cli.run import run_command
 from stn_keras import SpatialTransformer, models
 from stn_keras.export import (
     FORMATS,

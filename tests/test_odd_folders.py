@@ -13,7 +13,7 @@ from test_pictures import write_folder
 
 import evaluate as evaluate_command
 import train as train_command
-from data_prep.errors import UserError
+from cli.errors import UserError
 from data_prep.image_folder import ImageFiles, find_images, guess_shape
 from data_prep.picture_files import find_broken
 from experiments import EXPERIMENTS

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
+from cli.errors import UserError
 from data_prep import paper
 from data_prep.clutter import save
-from data_prep.errors import UserError
 from data_prep.sources import Source
 from data_prep.warps import Placement
 from experiments import EXPERIMENTS, training

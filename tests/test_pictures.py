@@ -12,8 +12,8 @@ import pytest
 from PIL import ExifTags, Image
 
 import evaluate as evaluate_command
+from cli.errors import UserError
 from data_prep.cifar10 import CLASSES, read_cifar10
-from data_prep.errors import UserError
 from data_prep.image_folder import ImageFiles, find_images, guess_shape
 from experiments import EXPERIMENTS
 from experiments.batches import InOrder

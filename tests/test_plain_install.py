@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.errors import PACKAGES
+from cli.errors import PACKAGES
 from experiments.data import DATA_SEED
 from experiments.runs import Settings, run_of
 
@@ -170,7 +170,7 @@ def test_imgaug_is_installed_without_what_it_asks_for(run, files):
 
 
 def test_a_fault_of_the_project_is_not_taken_for_a_missing_package(run):
-    script = "from data_prep.errors import run_command; run_command(lambda: __import__('no'), 'x')"
+    script = "from cli.run import run_command; run_command(lambda: __import__('no'), 'x')"
     code, _, err = run("-c", script)
     assert code == 1
     assert "ModuleNotFoundError: No module named 'no'" in err

@@ -9,7 +9,7 @@ import pytest
 from test_experiments import SETTINGS, TINY, TINY_DATA, dry_run
 
 import train as train_command
-from data_prep.errors import UserError
+from cli.errors import UserError
 from experiments import EXPERIMENTS, records, report, training
 from experiments.evaluation import RunResult, find_runs
 from experiments.runs import run_of

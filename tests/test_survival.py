@@ -21,8 +21,8 @@ from test_distribution import environment, write_mnist
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
 from benchmarks import survival
-from data_prep.errors import UserError
-from data_prep.files import atomic_path
+from cli.errors import UserError
+from cli.files import atomic_path
 from experiments.base import Schedule
 from experiments.callbacks import SaveBestAndLast
 from experiments.data import LabelledImages, TrainingImages

@@ -1,15 +1,17 @@
-"""Files that are either whole or absent."""
+"""Files of the command lines: whole or absent, and what goes wrong with them in one line."""
 
 import contextlib
 import errno
-import glob
+import functools
+import importlib.util
 import json
-import os
-import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from data_prep.errors import UserError
+from cli.errors import UserError
 
 # What the system says where a disk, a quota or a limit is full.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -17,67 +19,47 @@ MOST_TEXT = 2**24
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """A partial file beside `path`, of the same suffix, renamed to it when the block succeeds.
 
     Raises:
         UserError: there is no space for it; what was at `path` is there still.
     """
-    path = Path(path)
-    partial = _partial(path, "".join(path.suffixes))
     try:
-        yield partial
-        os.replace(partial, path)
+        with _library_files().atomic_path(path) as partial:
+            yield partial
     except OSError as error:
         if error.errno not in _FULL:
             raise
         raise UserError(f"no space to write {path}; files written before it are whole") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def atomic_folder(path):
+def atomic_folder(path: str | Path) -> contextlib.AbstractContextManager[Path]:
     """A partial folder beside `path`, renamed to it when the block succeeds."""
-    path = Path(path)
-    partial = _partial(path)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        os.replace(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    return _library_files().atomic_folder(path)
 
 
-def _partial(path, suffix=""):
-    """A name beside `path` that is this process's own; what killed ones have left is removed."""
-    start = f".{path.name.removesuffix(suffix)}-partial-"
-    for left in path.parent.glob(f"{glob.escape(start)}*"):
-        number = left.name.removeprefix(start).removesuffix(suffix)
-        # One of our own number is an earlier process's: a container has few of them.
-        if number == str(os.getpid()) or (number.isdecimal() and not _is_running(int(number))):
-            shutil.rmtree(left, True) if left.is_dir() else left.unlink(missing_ok=True)
-    return path.with_name(f"{start}{os.getpid()}{suffix}")
+@functools.cache
+def _library_files() -> ModuleType:
+    """`stn_keras._files` without the package around it.
+
+    Importing the package starts Keras, which takes seconds, and processes that data preparation
+    forks later could hang on the threads of TensorFlow.
+    """
+    (folder,) = importlib.util.find_spec("stn_keras").submodule_search_locations
+    spec = importlib.util.spec_from_file_location("stn_keras_files", Path(folder, "_files.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def _is_running(process):
-    try:
-        if os.name == "posix":  # elsewhere the signal 0 ends the process
-            os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        pass  # another user's
-    return True
-
-
-def remove_partials(folder):
+def remove_partials(folder: str | Path) -> None:
     """Remove what a killed process has left of `atomic_path` in a folder."""
     for partial in Path(folder).glob(".*-partial*"):
         partial.unlink()
 
 
-def read_text(path):
+def read_text(path: Path) -> str:
     """The text of a file that people could have written.
 
     Raises:
@@ -89,13 +71,13 @@ def read_text(path):
     return path.read_text()
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: Any) -> None:
     """Write plain data as indented JSON, whole or not at all."""
     with atomic_path(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def writable_folder(path):
+def writable_folder(path: str | Path) -> Path:
     """Make the folder if need be and prove, before long work, that files can be written there."""
     path = Path(path)
     try:
