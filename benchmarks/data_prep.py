@@ -11,10 +11,11 @@ from benchmarks.timing import medians, side_by_side
 from cli.files import write_json
 from cli.run import run_command
 from cli.startup import import_keras
-from data_prep.distorted_set import SETS, make_distorted_set, save
-from data_prep.distortions import default_workers, distort
-from data_prep.imgaug_compat import iaa
-from data_prep.recipes import POST
+from data_prep.distortions.imgaug_compat import iaa
+from data_prep.distortions.imgaug_recipes import POST
+from data_prep.distortions.imgaug_runner import distort
+from data_prep.parallel import default_workers
+from data_prep.sets.distorted import SETS, make_distorted_set, save
 from data_prep.sources import load_source
 from experiments.environment import describe, device_slug
 

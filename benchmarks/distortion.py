@@ -7,8 +7,8 @@ from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
 from cli.files import write_json
 from cli.run import run_command
-from data_prep.imgaug_compat import iaa
-from data_prep.paper import RTS
+from data_prep.distortions.imgaug_compat import iaa
+from data_prep.sets.paper import RTS
 from experiments.environment import describe, device_slug
 from experiments.random_warp import RandomWarp
 

@@ -20,11 +20,11 @@ from cli.files import atomic_folder, read_text, write_json
 from cli.parser import OneLineParser
 from cli.run import run_command
 from cli.startup import import_keras
-from data_prep.distorted_set import make_distorted_set
-from data_prep.distortions import default_workers
-from data_prep.image_folder import write_images
-from data_prep.moved_signs import make_moved_signs
+from data_prep.parallel import default_workers
+from data_prep.sets.distorted import make_distorted_set
+from data_prep.sets.moved_signs import make_moved_signs
 from data_prep.sources import load_source
+from data_prep.sources.image_folder import write_images
 from experiments.environment import device_slug
 
 ROOT = Path(__file__).parent.parent

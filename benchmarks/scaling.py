@@ -20,7 +20,7 @@ from cli.files import writable_folder, write_json
 from cli.parser import OneLineParser
 from cli.run import run_command
 from cli.startup import import_keras
-from data_prep.shards import load_shards, make_shards
+from data_prep.sets.shards import load_shards, make_shards
 from experiments.distribution import Place
 from experiments.environment import describe, device_slug
 

@@ -23,7 +23,7 @@ from cli.files import writable_folder, write_json
 from cli.parser import OneLineParser
 from cli.run import run_command
 from cli.startup import import_keras
-from data_prep import distorted_set
+from data_prep.sets import distorted as distorted_set
 from experiments.base import DEFAULT_SCHEDULE
 from experiments.data import DATA_SEED
 from experiments.distorted import dataset_path

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from data_prep.cifar10 import CLASSES
+from data_prep.sources.cifar10 import CLASSES
 from experiments.base import Experiment, JitterRanges, Schedule, has_transformer
 from experiments.undistorted import UndistortedData
 

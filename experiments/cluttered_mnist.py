@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_prep.clutter import add_scraps
+from data_prep.distortions.clutter import add_scraps
 from data_prep.sources import load_source
 from experiments.base import WITH_TRANSFORMER, Experiment, JitterRanges, Schedule, has_transformer
 from experiments.data import Data, LabelledImages, TrainingImages

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_prep.paper import show_together
+from data_prep.sets.paper import show_together
 
 DATA_SEED = 42
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.files import writable_folder
-from data_prep.distorted_set import SETS, expected_parameters, load, make_distorted_set, save
-from data_prep.distortions import default_workers
-from data_prep.shards import WithCopies, has_shards, load_shards
+from data_prep.parallel import default_workers
+from data_prep.sets.distorted import SETS, expected_parameters, load, make_distorted_set, save
+from data_prep.sets.shards import WithCopies, has_shards, load_shards
 from data_prep.sources import load_source, named_folder
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
@@ -18,7 +18,7 @@ class DistortedData:
     """Loads a set of `data_prep` for an experiment.
 
     Attributes:
-        name: a key of `data_prep.distorted_set.SETS`.
+        name: a key of `data_prep.sets.distorted.SETS`.
         copies: how many distorted copies of each training image there are; an epoch shows every
             original and one of its copies, drawn at random.
         validation: how many original training images, with their distorted copies, choose the

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from cli.errors import UserError
-from data_prep.distortions import apply_family
+from data_prep.distortions.imgaug_runner import apply_family
 from experiments import undone
 from experiments.batches import InOrder
 from experiments.data import DATA_SEED, LabelledImages, as_input

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from cli.errors import UserError, printable
-from data_prep.picture_tree import first_of
 from data_prep.sources import named_folder
+from data_prep.sources.picture_tree import first_of
 from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
@@ -30,7 +30,12 @@ def load_data(folder, data_dir=None, image_size=None, skip_broken=False):
     Raises:
         UserError: there is no such folder, or it has too few pictures, or broken ones.
     """
-    from data_prep.image_folder import LARGEST_GUESSED_SIDE, ImageFiles, find_images, guess_shape
+    from data_prep.sources.image_folder import (
+        LARGEST_GUESSED_SIDE,
+        ImageFiles,
+        find_images,
+        guess_shape,
+    )
 
     root = named_folder(data_dir)
     if not root:
@@ -61,14 +66,14 @@ def whole_pictures(found, side, skip_broken):
     """The folder without broken pictures.
 
     Args:
-        found: `data_prep.image_folder.ImageFolder`.
+        found: `data_prep.sources.image_folder.ImageFolder`.
         side: height and width that pictures are read at.
         skip_broken: leave broken ones out, and print which.
 
     Raises:
         UserError: there are broken ones and they are not to be left out, or nothing else is.
     """
-    from data_prep.picture_files import find_broken
+    from data_prep.sources.picture_files import find_broken
 
     broken = find_broken(found.paths, side)
     if not broken:

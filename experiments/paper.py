@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from data_prep.paper import RECIPES, make_paper_set, training_count
+from data_prep.sets.paper import RECIPES, make_paper_set, training_count
 from data_prep.sources import load_source
 from experiments.base import Experiment, JitterRanges, Schedule
 from experiments.data import DATA_SEED, AddedDigits, Data, LabelledImages, TrainingImages
@@ -15,7 +15,7 @@ class Column:
     """What the experiments of the paper differ in.
 
     Attributes:
-        recipe: a key of `data_prep.paper.RECIPES`.
+        recipe: a key of `data_prep.sets.paper.RECIPES`.
         widths: model -> units of its dense layers or filters of its convolutions, chosen so that
             all have about as many parameters.
         window: height and width of what a transformer hands to its classifier.

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 from keras import ops
 
-from data_prep import warps
+from data_prep.distortions import paper
 from stn_keras.ops.backend import fused
 
 
@@ -17,7 +17,7 @@ class RandomWarp(keras.layers.Layer):
     images that all lie alike.
 
     Args:
-        warp: `data_prep.warps.Warp`.
+        warp: `data_prep.distortions.paper.Warp`.
         seed: integer, of the noise.
         start: (C, warp.uniforms), the uniform noise of each channel at a strength of 0; None: the
             middle, 0.5.
@@ -28,7 +28,7 @@ class RandomWarp(keras.layers.Layer):
     Output shape: (N, canvas, canvas, C).
 
     Example:
-        >>> from data_prep.warps import Placement
+        >>> from data_prep.distortions.paper import Placement
         >>> layer = RandomWarp(Placement(42, rotation=45), seed=0)
         >>> tuple(layer(ops.ones((2, 28, 28, 1)), training=True).shape)
         (2, 42, 42, 1)
@@ -76,4 +76,4 @@ class RandomWarp(keras.layers.Layer):
             name: tuple(value) if isinstance(value, list) else value
             for name, value in config["warp"].items()
         }
-        return cls(**config | {"warp": getattr(warps, warp.pop("class"))(**warp)})
+        return cls(**config | {"warp": getattr(paper, warp.pop("class"))(**warp)})

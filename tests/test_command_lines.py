@@ -15,8 +15,8 @@ import pytest
 import stn_keras  # noqa: F401  registers the layers of saved models
 from cli.errors import UserError
 from cli.run import run_command
-from data_prep import distorted_set
-from data_prep.image_folder import ImageFiles, find_images
+from data_prep.sets import distorted as distorted_set
+from data_prep.sources.image_folder import ImageFiles, find_images
 from experiments import EXPERIMENTS, environment
 from experiments.data import DATA_SEED
 from experiments.distorted import dataset_path

@@ -19,10 +19,11 @@ from test_gtsrb import small_gtsrb, strip_members, write_original
 from test_pictures import CLASSES, cifar10_arrays, save_batches, write_folder
 
 from cli.errors import UserError
-from data_prep import distorted_set, sources
-from data_prep.cifar10 import read_cifar10
-from data_prep.gtsrb import read_gtsrb
-from data_prep.recipes import POST
+from data_prep import sources
+from data_prep.distortions.imgaug_recipes import POST
+from data_prep.sets import distorted as distorted_set
+from data_prep.sources.cifar10 import read_cifar10
+from data_prep.sources.gtsrb import read_gtsrb
 from experiments import EXPERIMENTS, saved, training
 from experiments.callbacks import SaveBestAndLast, WriteHistory
 from experiments.evaluation import load_run_model

@@ -14,8 +14,8 @@ from test_pictures import write_folder
 import evaluate as evaluate_command
 import train as train_command
 from cli.errors import UserError
-from data_prep.image_folder import ImageFiles, find_images, guess_shape
-from data_prep.picture_files import find_broken
+from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
+from data_prep.sources.picture_files import find_broken
 from experiments import EXPERIMENTS
 from experiments.distribution import Place
 from experiments.runs import Settings, run_of

@@ -10,10 +10,10 @@ from PIL import Image
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
 from cli.errors import UserError
-from data_prep import paper
-from data_prep.clutter import save
+from data_prep.distortions.paper import Placement
+from data_prep.files import save_npz
+from data_prep.sets import paper
 from data_prep.sources import Source
-from data_prep.warps import Placement
 from experiments import EXPERIMENTS, training
 from experiments.base import Schedule
 from experiments.batches import ShuffledBatches
@@ -42,7 +42,7 @@ def test_a_set_is_the_same_for_the_same_seed(source, tmp_path, name):
     files = []
     for seed in (1, 1, 2):
         made = paper.make_paper_set(name, seed, source, progress=False)
-        save(made, tmp_path / "set.npz")
+        save_npz(made, tmp_path / "set.npz")
         files.append((tmp_path / "set.npz").read_bytes())
     assert files[0] == files[1] != files[2]
     canvas, digits = made.parameters["distortion"]["canvas"], paper.RECIPES[name].digits

@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 
 import evaluate as evaluate_command
 from cli.errors import UserError
-from data_prep.cifar10 import CLASSES, read_cifar10
-from data_prep.image_folder import ImageFiles, find_images, guess_shape
+from data_prep.sources.cifar10 import CLASSES, read_cifar10
+from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
 from experiments import EXPERIMENTS
 from experiments.batches import InOrder
 from experiments.data import as_input

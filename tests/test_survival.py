@@ -81,7 +81,7 @@ def test_sigterm_ends_data_preparation_and_its_workers(tmp_path):
 def test_a_worker_ends_by_sigterm_whatever_its_parent_does():
     # A handler of Python's waits until a lock is taken, and a worker may wait for one forever.
     script = (
-        "import signal; from data_prep.distortions import _mapper\n"
+        "import signal; from data_prep.distortions.imgaug_runner import _mapper\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "with _mapper(2) as each: print(set(each(signal.getsignal, [signal.SIGTERM] * 4)))"
     )

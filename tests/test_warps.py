@@ -6,8 +6,8 @@ import pytest
 from conftest import TOLERANCE
 from keras import ops
 
-from data_prep.paper import RECIPES
-from data_prep.warps import Cluttered, Elastic, Perspective, Placement
+from data_prep.distortions.paper import Cluttered, Elastic, Perspective, Placement
+from data_prep.sets.paper import RECIPES
 from experiments.callbacks import GrowDistortion
 from experiments.random_warp import RandomWarp
 from stn_keras.transforms import ThinPlateSpline

@@ -45,6 +45,13 @@ def load_arrays(file, keys, most):
         return [arrays[key] for key in keys]
 
 
+def read_data_file(path, keys, remedy):
+    """The arrays of a data file; where there is none the message says the remedy."""
+    if not path.is_file():
+        raise UserError(f"expected a data file at {path}, found none; {remedy}")
+    return read_arrays(path, keys, f"a whole .npz with {', '.join(keys)}")
+
+
 def array_names(path):
     """Keys of an .npz; none where the file is not one."""
     try:

@@ -18,8 +18,8 @@ import numpy as np
 
 from cli.errors import UserError, one_line, reading
 from cli.files import read_text
-from data_prep.archives import check_sizes, load_arrays
-from data_prep.distortions import default_workers, progress_bar
+from data_prep.parallel import default_workers, progress_bar
+from data_prep.sources.archives import check_sizes, load_arrays
 
 WHOLE = "a whole copy of GTSRB"
 # For display; a label is a position in them.

@@ -11,9 +11,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from cli.errors import UserError, printable
-from data_prep.distortions import default_workers
-from data_prep.picture_files import read_header, read_picture, reason
-from data_prep.picture_tree import count_endings, files_below, first_of, is_picture, visible
+from data_prep.parallel import default_workers
+from data_prep.sources.picture_files import read_header, read_picture, reason
+from data_prep.sources.picture_tree import count_endings, files_below, first_of, is_picture, visible
 
 # part -> names of its folder, in any case
 PARTS = {

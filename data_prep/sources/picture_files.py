@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from cli.errors import one_line
 from cli.startup import python_stderr_only
-from data_prep.distortions import default_workers
+from data_prep.parallel import default_workers
 
 # Whatever the suffix: Pillow reads scripts too.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")

@@ -1,6 +1,6 @@
 """The paper's distortions of digits, each a pure function of noise.
 
-Training images are drawn by them in the graph and the fixed sets in `data_prep.paper`: what a
+Training images are drawn by them in the graph and the fixed sets in `data_prep.sets.paper`: what a
 number of noise does to a digit is decided here alone.
 """
 
@@ -156,7 +156,7 @@ class Elastic(Warp):
 class Cluttered(Warp):
     """At a random place, whole pixels away, among square scraps of the other digits: TC.
 
-    Convention: as `data_prep.clutter.draw_cluttered`, which draws by NumPy.
+    Convention: as `data_prep.distortions.clutter.draw_cluttered`, which draws by NumPy.
 
     Attributes:
         canvas: as in `Warp`.

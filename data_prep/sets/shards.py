@@ -12,9 +12,10 @@ import numpy as np
 
 from cli.errors import UserError, one_line
 from cli.files import atomic_folder, write_json
-from data_prep.distorted_set import SETS, Split, expected_parameters
-from data_prep.distortions import CHUNK, default_workers, distorted_chunks, progress_bar
-from data_prep.recipes import RECIPES
+from data_prep.distortions.imgaug_recipes import RECIPES
+from data_prep.distortions.imgaug_runner import CHUNK, distorted_chunks
+from data_prep.parallel import default_workers, progress_bar
+from data_prep.sets.distorted import SETS, Split, expected_parameters
 from data_prep.sources import load_source
 
 MANIFEST, LABELS, TEST = "manifest.json", "labels.npy", "test.npz"
@@ -110,7 +111,7 @@ class ShardedSet:
     Attributes:
         images: `ShardedImages`, the training originals, then copy after copy of all of them.
         labels: (N,) int64 of the originals, mapped.
-        test: `data_prep.distorted_set.Split`.
+        test: `data_prep.sets.distorted.Split`.
         parameters: what the set was made from.
     """
 

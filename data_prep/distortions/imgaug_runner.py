@@ -2,11 +2,12 @@
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import sys
 
 import numpy as np
+
+from data_prep.parallel import progress_bar
 
 CHUNK = 1000
 
@@ -20,7 +21,7 @@ def distort(images, recipe, seed, workers=1, progress=None):
     Args:
         images: (N, H, W, C) uint8.
         recipe: name of a family -> arguments of `imgaug.augmenters.Affine`; see
-            `data_prep.recipes`.
+            `data_prep.distortions.imgaug_recipes`.
         seed: integer or sequence of integers.
         workers: processes; 1 works in this one.
         progress: what the progress bar says; None shows none.
@@ -30,7 +31,7 @@ def distort(images, recipe, seed, workers=1, progress=None):
         got, (N,) uint8.
 
     Example:
-        >>> from data_prep.recipes import POST
+        >>> from data_prep.distortions.imgaug_recipes import POST
         >>> images = np.zeros((3, 28, 28, 1), "uint8")
         >>> distorted, family = distort(images, POST, seed=42)
         >>> distorted.shape, family.shape
@@ -56,30 +57,18 @@ def distorted_chunks(chunks, recipe, seed, workers=1):
         recipe, seed, workers: as above.
     """
     # Imported here, forked workers share it, and a missing package is told before any work.
-    import data_prep.imgaug_compat  # noqa: F401
+    import data_prep.distortions.imgaug_compat  # noqa: F401
 
     seeds = np.random.SeedSequence(seed)
     jobs = ((chunk, recipe, seeds.spawn(1)[0]) for chunk in chunks)
     return _mapped(jobs, workers)
 
 
-def progress_bar(count, says):
-    """A bar of so many images; None shows none."""
-    from tqdm import tqdm
-
-    return tqdm(total=count, desc=says, unit="image", unit_scale=True, disable=says is None)
-
-
 def apply_family(images, arguments, seed):
     """Distort all images (N, H, W, C) uint8 with these arguments of `imgaug.augmenters.Affine`."""
-    from data_prep.imgaug_compat import iaa
+    from data_prep.distortions.imgaug_compat import iaa
 
     return iaa.Affine(**arguments, seed=int(seed))(images=images)
-
-
-def default_workers():
-    """As many processes as this one may use cores."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _mapped(jobs, workers):

@@ -7,8 +7,8 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.startup import import_keras
-from data_prep.distortions import progress_bar
-from data_prep.warps import Cluttered, Elastic, Perspective, Placement, Warp
+from data_prep.distortions.paper import Cluttered, Elastic, Perspective, Placement, Warp
+from data_prep.parallel import progress_bar
 
 VALIDATION = 5000
 CHUNK = 1000

@@ -8,10 +8,10 @@ import numpy as np
 
 from cli.errors import UserError, one_line
 from cli.files import atomic_path
-from data_prep.archives import MOST_BYTES, read_arrays
-from data_prep.distortions import distort
-from data_prep.recipes import RECIPES
+from data_prep.distortions.imgaug_recipes import RECIPES
+from data_prep.distortions.imgaug_runner import distort
 from data_prep.sources import load_source
+from data_prep.sources.archives import MOST_BYTES, read_arrays
 
 # name of the set -> (source, recipe)
 SETS = {

@@ -9,8 +9,9 @@ import numpy as np
 
 from cli.errors import UserError, one_line, reading
 from cli.startup import import_keras
-from data_prep.archives import MOST_BYTES, check_sizes, read_arrays
-from data_prep.distortions import default_workers, progress_bar
+from data_prep.parallel import default_workers, progress_bar
+from data_prep.sources.archives import MOST_BYTES, check_sizes, read_arrays
+from data_prep.sources.source import Source, data_folder, keras_cache
 
 CLASSES = (
     "airplane",
@@ -37,6 +38,13 @@ PICKLED_NAMES = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
 }
+
+
+def load_cifar10(data_dir):
+    """CIFAR-10 from its folder, or from Keras's cache."""
+    folder = data_folder(data_dir)
+    images = download_cifar10() if folder == keras_cache() else read_cifar10(folder)
+    return Source(*images[:-1], note=images[-1])
 
 
 def read_cifar10(folder):
@@ -134,7 +142,7 @@ def _read_jpeg_zip(path):
 def _decode(files):
     from PIL import Image
 
-    from data_prep.picture_files import FORMATS
+    from data_prep.sources.picture_files import FORMATS
 
     images = np.empty((len(files), *SHAPE), "uint8")
 
@@ -151,7 +159,7 @@ def _decode(files):
 
 
 def _read_folder(path):
-    from data_prep.image_folder import ImageFiles, find_images
+    from data_prep.sources.image_folder import ImageFiles, find_images
 
     found = find_images(path)
     if found.test is None or found.classes != CLASSES:

@@ -6,10 +6,11 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.files import atomic_folder
-from data_prep.distortions import CHUNK, distorted_chunks, progress_bar
-from data_prep.gtsrb import SIDE, read_gtsrb, split_by_track, spread_over_tracks
-from data_prep.recipes import moved
+from data_prep.distortions.imgaug_recipes import moved
+from data_prep.distortions.imgaug_runner import CHUNK, distorted_chunks
+from data_prep.parallel import progress_bar
 from data_prep.sources import data_folder
+from data_prep.sources.gtsrb import SIDE, read_gtsrb, split_by_track, spread_over_tracks
 
 MOVED_SIGNS = "moved-signs"
 CANVAS = 48
