@@ -9,8 +9,8 @@ from cli.files import write_json
 from cli.run import run_command
 from data_prep.distortions.imgaug_compat import iaa
 from data_prep.sets.paper import RTS
+from experiments.data.random_warp import RandomWarp
 from experiments.environment import describe, device_slug
-from experiments.random_warp import RandomWarp
 
 BATCH, DIGIT, SEED, SAMPLE = 256, 28, 0, 0.5
 OURS, IMGAUG = "stn-keras", "imgaug"

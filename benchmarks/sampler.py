@@ -13,7 +13,7 @@ from benchmarks.timing import medians, side_by_side, times_faster
 from cli.files import write_json
 from cli.run import run_command
 from experiments.environment import describe, device_slug
-from experiments.tables import markdown_table
+from experiments.reports.markdown import markdown_table
 
 SHAPES = ((256, 28, 28, 1), (64, 32, 32, 3), (32, 64, 64, 16), (8, 256, 256, 3))
 MORE_PIXELS = ((8, 64, 64, 3), (8, 128, 128, 3), (8, 256, 256, 3))

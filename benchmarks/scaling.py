@@ -21,8 +21,8 @@ from cli.parser import OneLineParser
 from cli.run import run_command
 from cli.startup import import_keras
 from data_prep.sets.shards import load_shards, make_shards
-from experiments.distribution import Place
 from experiments.environment import describe, device_slug
+from experiments.training.devices import Place
 
 NAME, SEED, SHARDS, BATCH = "distorted-digits", 42, 8, 128
 # Copies of each digit: the set has this many and its originals, 1, 4 and 16 times the first.
@@ -33,7 +33,7 @@ STEPS = 60
 
 def images_of(folder):
     """All training images of a sharded set, each as an original of its own."""
-    from experiments.data import TrainingImages
+    from experiments.data.data import TrainingImages
 
     dataset = load_shards(folder)
     times = len(dataset.images) // len(dataset.labels)
@@ -42,7 +42,7 @@ def images_of(folder):
 
 def read(folder):
     """Go through an epoch of batches: images a second, and the memory that is not the system's."""
-    from experiments.batches import ShuffledBatches
+    from experiments.data.batches import ShuffledBatches
 
     data = images_of(folder)
     before = _anonymous_mib()
@@ -81,7 +81,7 @@ def train(folder, devices, processes=1, process=0, port=None):
     import keras
 
     from experiments import EXPERIMENTS
-    from experiments.batches import ShuffledBatches
+    from experiments.data.batches import ShuffledBatches
 
     data = images_of(folder)
     keras.utils.set_random_seed(SEED)

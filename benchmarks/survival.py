@@ -24,10 +24,10 @@ from cli.parser import OneLineParser
 from cli.run import run_command
 from cli.startup import import_keras
 from data_prep.sets import distorted as distorted_set
-from experiments.base import DEFAULT_SCHEDULE
-from experiments.data import DATA_SEED
-from experiments.distorted import dataset_path
-from experiments.runs import VALIDATED_HISTORY, Settings, read_json, run_of
+from experiments.data.data import DATA_SEED
+from experiments.data.distorted import dataset_path
+from experiments.experiment import DEFAULT_SCHEDULE
+from experiments.training.run_folder import VALIDATED_HISTORY, Settings, read_json, run_of
 
 ROOT = Path(__file__).parent.parent
 NAME, MODEL, BATCH_SIZE = "distorted-digits", "stn-cnn", 256
@@ -117,7 +117,7 @@ def check_run(runs_dir, run):
     Returns:
         Names of the files read.
     """
-    from experiments.saved import load_model, read_progress
+    from experiments.training.checkpoint import load_model, read_progress
 
     readers = {
         run.config: run.settings,
@@ -136,7 +136,7 @@ def check_run(runs_dir, run):
 
 def outcome(run):
     """All that a run leaves behind, but for times: what is compared bit for bit."""
-    from experiments.saved import load_model
+    from experiments.training.checkpoint import load_model
 
     metrics = json.loads(run.metrics.read_text())
     del metrics["environment"]

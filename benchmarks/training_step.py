@@ -9,7 +9,7 @@ from benchmarks.timing import medians, side_by_side, times_faster
 from cli.files import write_json
 from cli.run import run_command
 from experiments.environment import describe, device_slug
-from experiments.freed_memory import keep_freed_memory
+from experiments.training.malloc import keep_freed_pages
 from stn_keras import SpatialTransformer, models
 
 BATCH, STEPS, SEED = 128, 100, 0
@@ -94,7 +94,7 @@ def torch_epoch(images, labels, channels_last):
 def main():
     """Measure, print, write the results."""
     rounds, out = rounds_and_folder("training_step", __doc__)
-    keep_freed_memory()  # as train.py does; torch's steps use it too
+    keep_freed_pages()  # as train.py does; torch's steps use it too
     rng = np.random.default_rng(SEED)
     images = rng.random((BATCH * STEPS, 28, 28, 1), "float32")
     labels = rng.integers(0, 10, len(images))

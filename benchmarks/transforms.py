@@ -10,7 +10,7 @@ from benchmarks.timing import medians, side_by_side, times_faster
 from cli.files import write_json
 from cli.run import run_command
 from experiments.environment import describe, device_slug
-from experiments.tables import markdown_table
+from experiments.reports.markdown import markdown_table
 from stn_keras import SpatialTransformer, transforms
 
 SHAPE = (256, 28, 28, 1)

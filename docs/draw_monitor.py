@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep.parallel import default_workers
 from data_prep.sets.distorted import make_distorted_set
-from experiments.data import DATA_SEED, as_input
+from experiments.data.data import DATA_SEED, as_input
 from stn_keras import with_spatial_transformer
 from stn_keras.callbacks import TransformerMonitor
 from stn_keras.models import cnn, localization_net

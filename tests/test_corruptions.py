@@ -24,10 +24,12 @@ from data_prep.distortions.imgaug_recipes import POST
 from data_prep.sets import distorted as distorted_set
 from data_prep.sources.cifar10 import read_cifar10
 from data_prep.sources.gtsrb import read_gtsrb
-from experiments import EXPERIMENTS, saved, training
-from experiments.callbacks import SaveBestAndLast, WriteHistory
-from experiments.evaluation import load_run_model
-from experiments.runs import VALIDATED_HISTORY, Settings, next_step, run_of
+from experiments import EXPERIMENTS
+from experiments.evaluation.measure import load_run_model
+from experiments.training import checkpoint as saved
+from experiments.training import train as training
+from experiments.training.callbacks import SaveBestAndLast, WriteHistory
+from experiments.training.run_folder import VALIDATED_HISTORY, Settings, next_step, run_of
 from stn_keras.export import ExportError
 from stn_keras.export.images import read_images
 

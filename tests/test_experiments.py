@@ -13,14 +13,16 @@ from PIL import Image, ImageSequence
 
 import train as train_command
 from cli.errors import UserError
-from experiments import EXPERIMENTS, pictures, report, training
-from experiments.base import Experiment, Schedule
-from experiments.batches import ShuffledBatches
-from experiments.callbacks import SaveBestAndLast, WriteHistory
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
-from experiments.evaluation import RunResult, check_comparable, evaluate_run, timed_images
-from experiments.runs import Run, Settings, next_step, run_of
-from experiments.significance import compare_with_plain, mcnemar
+from experiments import EXPERIMENTS
+from experiments.data.batches import ShuffledBatches
+from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
+from experiments.evaluation.measure import RunResult, check_comparable, evaluate_run, timed_images
+from experiments.evaluation.significance import compare_with_plain, mcnemar
+from experiments.experiment import Experiment, Schedule
+from experiments.reports import pictures, report
+from experiments.training import train as training
+from experiments.training.callbacks import SaveBestAndLast, WriteHistory
+from experiments.training.run_folder import Run, Settings, next_step, run_of
 from stn_keras import SpatialTransformer
 
 SETTINGS = Settings("tiny", "stn-tiny", 0, 3, 10, "float32", 42)

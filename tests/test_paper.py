@@ -14,13 +14,14 @@ from data_prep.distortions.paper import Placement
 from data_prep.files import save_npz
 from data_prep.sets import paper
 from data_prep.sources import Source
-from experiments import EXPERIMENTS, training
-from experiments.base import Schedule
-from experiments.batches import ShuffledBatches
-from experiments.data import AddedDigits, Data, LabelledImages
-from experiments.paper import COLUMNS
-from experiments.pictures import draw_transformer
-from experiments.random_warp import RandomWarp
+from experiments import EXPERIMENTS
+from experiments.catalogue.paper import COLUMNS
+from experiments.data.batches import ShuffledBatches
+from experiments.data.data import AddedDigits, Data, LabelledImages
+from experiments.data.random_warp import RandomWarp
+from experiments.experiment import Schedule
+from experiments.reports.pictures import draw_transformer
+from experiments.training import train as training
 from stn_keras import ParallelSpatialTransformer
 
 NAMES = tuple(paper.RECIPES)

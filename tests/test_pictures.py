@@ -16,8 +16,8 @@ from cli.errors import UserError
 from data_prep.sources.cifar10 import CLASSES, read_cifar10
 from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
 from experiments import EXPERIMENTS
-from experiments.batches import InOrder
-from experiments.data import as_input
+from experiments.data.batches import InOrder
+from experiments.data.data import as_input
 
 
 def write_folder(root, rng, classes=("cat", "dog"), count=8, shape=(20, 30, 3)):

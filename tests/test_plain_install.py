@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from cli.errors import PACKAGES
-from experiments.data import DATA_SEED
-from experiments.runs import Settings, run_of
+from experiments.data.data import DATA_SEED
+from experiments.training.run_folder import Settings, run_of
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the command lines start TensorFlow", allow_module_level=True)

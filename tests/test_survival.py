@@ -23,11 +23,11 @@ from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 from benchmarks import survival
 from cli.errors import UserError
 from cli.files import atomic_path
-from experiments.base import Schedule
-from experiments.callbacks import SaveBestAndLast
-from experiments.data import LabelledImages, TrainingImages
-from experiments.runs import run_of
-from experiments.saved import not_finite
+from experiments.data.data import LabelledImages, TrainingImages
+from experiments.experiment import Schedule
+from experiments.training.callbacks import SaveBestAndLast
+from experiments.training.checkpoint import not_finite
+from experiments.training.run_folder import run_of
 
 KILLS = int(os.environ.get("STN_KILLS", "2"))
 

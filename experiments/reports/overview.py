@@ -1,14 +1,14 @@
 """One table of every experiment, from the reports that are there."""
 
-import json
 from itertools import groupby
 from pathlib import Path
 
 from cli.errors import UserError
 from cli.files import atomic_path
 from experiments import EXPERIMENTS
-from experiments.base import DEFAULT_SCHEDULE
-from experiments.tables import markdown_table, p_value, percent
+from experiments.experiment import DEFAULT_SCHEDULE
+from experiments.reports.costs import network_of, read_report, schedule_of
+from experiments.reports.markdown import markdown_table, p_value, percent
 
 PUBLISHED = "published"
 HEADING = [
@@ -45,7 +45,7 @@ def write_overview(folder):
     """
     folder = Path(folder)
     summaries = [
-        _read(path)
+        read_report(path)
         for path in (folder / name / "report.json" for name in EXPERIMENTS)
         if path.exists()
     ]
@@ -62,56 +62,10 @@ def write_overview(folder):
     return path
 
 
-def measured_cost(folder, settings):
-    """What an epoch of a run, or of its network by another schedule, took where it was measured.
-
-    Args:
-        folder: that of all reports.
-        settings: `experiments.runs.Settings`.
-
-    Returns:
-        (seconds, how it was measured), or None where no report has the network.
-
-    Raises:
-        UserError: the report is damaged.
-    """
-    path = Path(folder) / settings.experiment / "report.json"
-    if not path.exists():
-        return None
-    try:
-        return _cost(_read(path)["models"], settings)
-    except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError):
-        raise UserError(f"expected a report of evaluate.py at {path}") from None
-
-
-def _cost(models, settings):
-    networks = [model for model in models if _network(model) == settings.network]
-    if not networks:
-        return None
-    model = min(networks, key=lambda model: _schedule(model) != settings.schedule)
-    run, schedule = model["runs"][0], _schedule(model)
-    seconds = model["training_seconds"] / run["settings"]["epochs"]
-    how, batch_size = run["environment"]["device"], run["settings"]["batch_size"]
-    if schedule != settings.schedule:
-        how += f", by the schedule {schedule}"
-    if batch_size != settings.batch_size:
-        how += f", in batches of {batch_size}"
-    return seconds, how
-
-
-def _read(path):
-    try:
-        summary = json.loads(path.read_text())
-        summary["models"]
-        return summary
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"expected a report of evaluate.py at {path}") from None
-
-
 def _rows(summaries):
     for summary in summaries:
-        for _, models in groupby(summary["models"], key=_network):
-            by_schedule = {_schedule(model): model for model in models}
+        for _, models in groupby(summary["models"], key=network_of):
+            by_schedule = {schedule_of(model): model for model in models}
             for test_set in _compared_sets(summary):
                 yield _row(summary, by_schedule, test_set)
 
@@ -127,7 +81,7 @@ def _row(summary, by_schedule, test_set):
     note = f" ({summary['note']})" if summary.get("note") else ""
     return [
         f"[{name}]({name}/report.md){note}",
-        _network(shown) if shown is as_published else shown["model"],
+        network_of(shown) if shown is as_published else shown["model"],
         test_set,
         "" if published is None else f"{published:g}",
         _accuracy(as_published, test_set),
@@ -138,14 +92,6 @@ def _row(summary, by_schedule, test_set):
         f"{shown['training_seconds'] / 60:.1f}",
         shown["runs"][0]["environment"]["device"],
     ]
-
-
-def _network(model):
-    return model.get("network", model["model"])  # earlier reports knew one schedule alone
-
-
-def _schedule(model):
-    return model["runs"][0]["settings"].get("schedule", DEFAULT_SCHEDULE)
 
 
 def _compared_sets(summary):

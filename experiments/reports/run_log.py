@@ -10,14 +10,14 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.files import atomic_path, read_text
-from experiments.evaluation import RunResult, belongs
-from experiments.runs import parse_settings
+from experiments.evaluation.measure import RunResult, belongs
+from experiments.training.run_folder import parse_settings
 
 FILE = "runs.jsonl"
 REPORT = "report.json"
 
 
-def noted(folder):
+def exists(folder):
     """Whether a folder has a report whose runs can be read."""
     return any((folder / name).exists() for name in (FILE, REPORT))
 
@@ -30,17 +30,17 @@ def write(results, data, folder):
         partial.write_text("\n".join([*lines, ""]))
 
 
-def others(experiment, data, folder, runs):
+def runs_from_elsewhere(experiment, data, folder, runs):
     """What the runs that are in the folder's report and not among `runs` achieved.
 
     Args:
         experiment: `experiments.Experiment`.
-        data: `experiments.data.Data` of the evaluation.
+        data: `experiments.data.data.Data` of the evaluation.
         folder: where the report lies; nothing may lie there yet.
-        runs: list of (`experiments.runs.Run`, `experiments.runs.Settings`).
+        runs: list of (`Run`, `Settings`) of `experiments.training.run_folder`.
 
     Returns:
-        List of `experiments.evaluation.RunResult`.
+        List of `experiments.evaluation.measure.RunResult`.
 
     Raises:
         UserError: the file is damaged, or a run is of another experiment or other data.
@@ -63,7 +63,7 @@ def others(experiment, data, folder, runs):
 
 def _read(folder):
     """What the data of every run were made from, and its result."""
-    if not noted(folder):
+    if not exists(folder):
         return []
     try:
         if (folder / FILE).exists():

@@ -1,8 +1,8 @@
 """The same comparison on scikit-learn's embedded digits: no download, minutes on two cores."""
 
-from experiments.base import Experiment, JitterRanges, Schedule
-from experiments.distorted import DistortedData
-from experiments.distorted_mnist import build_model
+from experiments.catalogue.distorted_mnist import build_model
+from experiments.data.distorted import DistortedData
+from experiments.experiment import Experiment, JitterRanges, Schedule
 
 DATA = DistortedData("distorted-digits", copies=8, validation=137)
 

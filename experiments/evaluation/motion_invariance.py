@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from experiments.data import as_input
+from experiments.data.data import as_input
 
 GRID = (8, 8)  # points of the transformer's output that are followed
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from cli.errors import UserError
 from data_prep.sources import load_source
-from experiments import distorted_mnist
-from experiments.base import Experiment
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
+from experiments.catalogue import distorted_mnist
+from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages
+from experiments.experiment import Experiment
 
 PER_CLASS = 100
 CONSTRAINTS = {"scale": (0.7, 1.4), "rotation": (-30, 30), "shift": (-0.3, 0.3)}

@@ -11,12 +11,12 @@ import numpy as np
 
 from cli.errors import UserError
 from data_prep.distortions.imgaug_runner import apply_family
-from experiments import undone
-from experiments.batches import InOrder
-from experiments.data import DATA_SEED, LabelledImages, as_input
+from experiments.data.batches import InOrder
+from experiments.data.data import DATA_SEED, LabelledImages, as_input
 from experiments.environment import describe
-from experiments.runs import Run, Settings, history_columns, read_json, run_of
-from experiments.saved import load_model
+from experiments.evaluation import motion_invariance
+from experiments.training.checkpoint import load_model
+from experiments.training.run_folder import Run, Settings, history_columns, read_json, run_of
 
 # Of large pictures fewer, so that a network's maps of a batch, and what is timed, fit into memory.
 BATCH_SIZE, MOST_PIXELS = 500, 5_000_000
@@ -49,8 +49,9 @@ class RunResult:
         images_per_second: of `predict`, on the device that evaluated.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        undone: motion -> part of it that the transformer takes back, see `experiments.undone`;
-            None without a transformer, or where it was not measured.
+        undone: motion -> part of it that the transformer takes back, see
+            `experiments.evaluation.motion_invariance`; None without a transformer, or where it was
+            not measured.
     """
 
     settings: Settings
@@ -231,7 +232,7 @@ def timed_images(data):
 
 
 def predict(model, part):
-    """The class that the model gives each image of `experiments.data.LabelledImages`."""
+    """The class that the model gives each image of `experiments.data.data.LabelledImages`."""
     batches = InOrder(part, batch_size(part.images.shape[1:]))
     return model.predict(batches, verbose=0).argmax(-1)
 
@@ -253,12 +254,12 @@ def transformer_of(model):
 
 
 def _measure_undone(model, images):
-    """`undone.measure` of the first images; None where the model has no transformer."""
+    """`motion_invariance.measure` of the first images; None where the model has no transformer."""
     transformer = transformer_of(model)
     if transformer is None:
         return None
-    read = undone.coordinates_reader(transformer, partial(predict_theta, model))
-    return undone.measure(read, images[: MOVED_BATCHES * batch_size(images.shape[1:])])
+    read = motion_invariance.coordinates_reader(transformer, partial(predict_theta, model))
+    return motion_invariance.measure(read, images[: MOVED_BATCHES * batch_size(images.shape[1:])])
 
 
 def _accuracy_by_value(model, swept, values):

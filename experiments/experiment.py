@@ -30,7 +30,7 @@ class JitterRanges:
 
     def __call__(self, image_shape):
         """The function (images, rng) -> images that moves images (H, W, C) so far."""
-        from experiments.jitter import Jitter
+        from experiments.data.jitter import Jitter
 
         return Jitter(self, image_shape)
 
@@ -104,8 +104,8 @@ class Experiment:
         build_model: (model name, input shape, number of classes, name of the transformer's family
             or None for the model's own) -> Keras model giving probabilities. Imports Keras only
             when called, so that command lines answer at once.
-        load_data: (experiment's folder, folder of sources or None) -> `experiments.data.Data`. May
-            keep in the first what takes long to make.
+        load_data: (experiment's folder, folder of sources or None) -> `experiments.data.data.Data`.
+            May keep in the first what takes long to make.
         schedules: name -> `Schedule`, in the order of the table: "best" is ours and the default,
             "published" the publication's, "quick" takes minutes on two cores.
         images_per_epoch: the same arguments -> images of an epoch, where making the data takes

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from data_prep.sources.cifar10 import CLASSES
-from experiments.base import Experiment, JitterRanges, Schedule, has_transformer
-from experiments.undistorted import UndistortedData
+from experiments.data.plain import PlainData
+from experiments.experiment import Experiment, JitterRanges, Schedule, has_transformer
 
-LOAD = UndistortedData("cifar10", validation=5000, classes=CLASSES).load
+LOAD = PlainData("cifar10", validation=5000, classes=CLASSES).load
 # Both normalise to [-1, 1] before the transformer, whose fill of 0 is then a middle grey.
 NORMALIZATION, GREY = (0.5, 0.5), 0.5
 

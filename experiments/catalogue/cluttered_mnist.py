@@ -6,8 +6,14 @@ import numpy as np
 
 from data_prep.distortions.clutter import add_scraps
 from data_prep.sources import load_source
-from experiments.base import WITH_TRANSFORMER, Experiment, JitterRanges, Schedule, has_transformer
-from experiments.data import Data, LabelledImages, TrainingImages
+from experiments.data.data import Data, LabelledImages, TrainingImages
+from experiments.experiment import (
+    WITH_TRANSFORMER,
+    Experiment,
+    JitterRanges,
+    Schedule,
+    has_transformer,
+)
 
 SOURCE = "cluttered-mnist-40x40"
 # The transformer's output; it starts with the image's middle at its own resolution.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli.errors import UserError
 from cli.files import read_text, remove_partials, writable_folder, write_json
-from experiments.base import DEFAULT_SCHEDULE
+from experiments.experiment import DEFAULT_SCHEDULE
 
 HISTORY = ("epoch", "loss", "accuracy", "seconds")
 VALIDATED_HISTORY = (*HISTORY, "val_loss", "val_accuracy")
@@ -122,7 +122,7 @@ class Run:
         """
         if not self.last_state.exists():
             return 0
-        from experiments.saved import read_progress
+        from experiments.training.checkpoint import read_progress
 
         return read_progress(self.last_state)[0]
 
@@ -142,7 +142,7 @@ class Run:
         """Refuse other data than the run was started with.
 
         Args:
-            data: `experiments.data.Data.parameters`.
+            data: `experiments.data.data.Data.parameters`.
 
         Raises:
             UserError: they differ; a run of an earlier version did not note them.
@@ -153,7 +153,7 @@ class Run:
         """Refuse to take the run for one that is trained in another way.
 
         Args:
-            schedule: `experiments.base.Schedule.described`.
+            schedule: `experiments.experiment.Schedule.described`.
 
         Raises:
             UserError: they differ; a run of an earlier version did not note it.
@@ -183,7 +183,7 @@ class Run:
 
     @property
     def schedule(self):
-        """How it is trained, as `experiments.base.Schedule.described` gives it.
+        """How it is trained, as `experiments.experiment.Schedule.described` gives it.
 
         Raises:
             UserError: config.json is damaged.
@@ -224,7 +224,7 @@ def run_of(runs_dir, settings):
 
 
 def history_columns(data):
-    """The columns that every row of a run's history.csv has on these `experiments.data.Data`."""
+    """The columns of every row of a run's history.csv on these `experiments.data.data.Data`."""
     return VALIDATED_HISTORY if data.validation else HISTORY
 
 

@@ -8,7 +8,7 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
 KEPT = {TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**28, MMAP_THRESHOLD: 2**30}
 
 
-def keep_freed_memory():
+def keep_freed_pages():
     """Let malloc keep what a training step frees for the next one.
 
     On a CPU TensorFlow takes every tensor from malloc, and glibc gives large ones back to the

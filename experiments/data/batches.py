@@ -15,7 +15,7 @@ class ShuffledBatches(keras.utils.PyDataset):
     saw; Keras's hooks at an epoch's end come after it has begun to read the next one.
 
     Args:
-        data: `experiments.data.TrainingImages`.
+        data: `experiments.data.data.TrainingImages`.
         batch_size: images a batch; what is left over at the end of an epoch waits for another one.
         seed: integer.
         first_epoch: number of the epoch that batch 0 belongs to.
@@ -105,7 +105,7 @@ class InOrder(keras.utils.PyDataset):
     """Images as models read them, with their labels, in order.
 
     Args:
-        part: `experiments.data.LabelledImages`.
+        part: `experiments.data.data.LabelledImages`.
         batch_size: images a batch; the last one may have fewer.
     """
 
@@ -129,7 +129,7 @@ class InOrderFilled(keras.utils.PyDataset):
     makes the mean over the batches that over the images.
 
     Args:
-        part: `experiments.data.LabelledImages`.
+        part: `experiments.data.data.LabelledImages`.
         batch_size: images a batch.
         share: (number, count): of each batch only this one of so many equal parts.
     """

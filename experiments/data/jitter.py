@@ -15,7 +15,7 @@ class Jitter:
     """Moves batches of images with the library's own grid and sampler, compiled once.
 
     Args:
-        ranges: `experiments.base.JitterRanges`.
+        ranges: `experiments.experiment.JitterRanges`.
         image_shape: (H, W, C).
     """
 

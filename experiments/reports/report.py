@@ -7,9 +7,9 @@ import numpy as np
 
 from cli.files import atomic_path, write_json
 from experiments import environment
-from experiments.evaluation import SWEEPS
-from experiments.significance import compare_with_plain
-from experiments.tables import markdown_table, p_value, percent
+from experiments.evaluation.measure import SWEEPS
+from experiments.evaluation.significance import compare_with_plain
+from experiments.reports.markdown import markdown_table, p_value, percent
 
 
 def summarize(experiment, results, data):

@@ -9,8 +9,9 @@ from cli.errors import UserError, one_line
 from cli.files import write_json
 from cli.startup import stderr_silenced
 from experiments import environment
-from experiments.batches import InOrder, InOrderFilled, ShuffledBatches
-from experiments.callbacks import (
+from experiments.data.batches import InOrder, InOrderFilled, ShuffledBatches
+from experiments.evaluation.measure import batch_size, predict
+from experiments.training.callbacks import (
     VALIDATION_LOSS,
     EpochSeconds,
     GrowDistortion,
@@ -20,10 +21,9 @@ from experiments.callbacks import (
     monitors,
     random_states,
 )
-from experiments.distribution import Place
-from experiments.evaluation import batch_size, predict
-from experiments.runs import history_columns
-from experiments.saved import load_model, load_state, not_finite, read_progress
+from experiments.training.checkpoint import load_model, load_state, not_finite, read_progress
+from experiments.training.devices import Place
+from experiments.training.run_folder import history_columns
 from stn_keras import optimizers
 
 HERE = Place()
@@ -55,11 +55,11 @@ def train(experiment, run, settings, data, monitor=False, place=HERE):
 
     Args:
         experiment: `experiments.Experiment`.
-        run: `experiments.runs.Run`; started.
-        settings: `experiments.runs.Settings`.
-        data: `experiments.data.Data`.
+        run: `experiments.training.run_folder.Run`; started.
+        settings: `experiments.training.run_folder.Settings`.
+        data: `experiments.data.data.Data`.
         monitor: draw what the transformer does after each epoch, and write logs for TensorBoard.
-        place: `experiments.distribution.Place`; started.
+        place: `experiments.training.devices.Place`; started.
 
     Returns:
         The contents of metrics.json; None in all processes but the first.

@@ -16,8 +16,8 @@ def compare_with_plain(experiment, results, data):
 
     Args:
         experiment: `experiments.Experiment`.
-        results: `experiments.evaluation.RunResult` of every run.
-        data: `experiments.data.Data`.
+        results: `experiments.evaluation.measure.RunResult` of every run.
+        data: `experiments.data.data.Data`.
 
     Returns:
         List of plain dictionaries.

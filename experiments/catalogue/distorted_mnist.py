@@ -2,8 +2,14 @@
 
 from dataclasses import replace
 
-from experiments.base import WITH_TRANSFORMER, Experiment, JitterRanges, Schedule, has_transformer
-from experiments.distorted import DistortedData
+from experiments.data.distorted import DistortedData
+from experiments.experiment import (
+    WITH_TRANSFORMER,
+    Experiment,
+    JitterRanges,
+    Schedule,
+    has_transformer,
+)
 
 DATA = DistortedData("distorted-mnist", copies=5, validation=5000)
 STRONG_DATA = DistortedData("distorted-mnist-strong", copies=5, validation=5000)

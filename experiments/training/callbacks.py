@@ -10,11 +10,11 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.files import atomic_path
-from experiments.data import as_input
-from experiments.distribution import alone
-from experiments.evaluation import predict_theta, transformer_of
-from experiments.random_warp import RandomWarp
-from experiments.saved import not_finite, seal
+from experiments.data.data import as_input
+from experiments.data.random_warp import RandomWarp
+from experiments.evaluation.measure import predict_theta, transformer_of
+from experiments.training.checkpoint import not_finite, seal
+from experiments.training.devices import alone
 from stn_keras.callbacks import TransformerMonitor
 
 VALIDATION_LOSS = "val_loss"
@@ -58,9 +58,9 @@ class StopDiverged(keras.callbacks.Callback):
     Keras's TerminateOnNaN fetches the loss of every batch, and goes on to the end of the epoch.
 
     Args:
-        run: `experiments.runs.Run`.
+        run: `experiments.training.run_folder.Run`.
         network: the model that is kept.
-        data: `experiments.data.Data`.
+        data: `experiments.data.data.Data`.
     """
 
     def __init__(self, run, network, data):
@@ -89,7 +89,7 @@ class WriteHistory(keras.callbacks.Callback):
     would mix them up, and it adds a column for each validation figure that there is not.
 
     Args:
-        run: `experiments.runs.Run`.
+        run: `experiments.training.run_folder.Run`.
         rows: those of earlier epochs, as `Run.read_history` gives them.
     """
 
@@ -115,7 +115,7 @@ class SaveBestAndLast(keras.callbacks.Callback):
     random numbers, which Keras does not save.
 
     Args:
-        run: `experiments.runs.Run`.
+        run: `experiments.training.run_folder.Run`.
         rows: rows of history.csv of earlier epochs.
         network: the model that is kept, which may be a part of the one that trains.
     """

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from experiments.base import Experiment, JitterRanges, Schedule
-from experiments.undistorted import UndistortedData
+from experiments.data.plain import PlainData
+from experiments.experiment import Experiment, JitterRanges, Schedule
 
 
 def build_model(name, input_shape, num_classes, transform=None):
@@ -35,7 +35,7 @@ EXPERIMENT = Experiment(
     title="MNIST as it is",
     models=("cnn", "stn-cnn"),
     build_model=build_model,
-    load_data=UndistortedData("mnist", validation=5000, swept=True).load,
+    load_data=PlainData("mnist", validation=5000, swept=True).load,
     schedules={
         "published": Schedule(
             epochs=20, batch_size=64, optimizer="SGD", learning_rate=0.01, decay="constant"

@@ -10,7 +10,7 @@ from data_prep.parallel import default_workers
 from data_prep.sets.distorted import SETS, expected_parameters, load, make_distorted_set, save
 from data_prep.sets.shards import WithCopies, has_shards, load_shards
 from data_prep.sources import load_source, named_folder
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
+from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 from cli.errors import UserError, printable
 from data_prep.sources import named_folder
 from data_prep.sources.picture_tree import first_of
-from experiments.base import Experiment, JitterRanges, Schedule
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
+from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages
+from experiments.experiment import Experiment, JitterRanges, Schedule
 
 # Of the pictures that are there to split, how many are held out: at least one of each kind.
 TEST_SHARE, VALIDATION_SHARE = 0.15, 0.15

@@ -6,11 +6,11 @@ import numpy as np
 
 from cli.errors import UserError
 from data_prep.sources import load_source
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages
+from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages
 
 
 @dataclass(frozen=True)
-class UndistortedData:
+class PlainData:
     """Loads a source of `data_prep` for an experiment.
 
     Attributes:

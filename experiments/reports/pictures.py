@@ -5,8 +5,8 @@ import matplotlib
 import numpy as np
 
 from cli.files import atomic_path
-from experiments.data import as_input
-from experiments.evaluation import SWEEPS, transformer_of
+from experiments.data.data import as_input
+from experiments.evaluation.measure import SWEEPS, transformer_of
 from stn_keras import _pictures
 
 matplotlib.use("Agg")
@@ -26,9 +26,9 @@ def draw_all(evaluated, results, data, folder):
     What a transformer does takes a model that is here; of others the report has pictures already.
 
     Args:
-        evaluated: (run, Keras model, `experiments.evaluation.RunResult`) of every run here.
+        evaluated: (run, Keras model, `experiments.evaluation.measure.RunResult`) of every run here.
         results: `RunResult` of every run of the report.
-        data: `experiments.data.Data`.
+        data: `experiments.data.data.Data`.
         folder: where the report lies.
 
     Returns:

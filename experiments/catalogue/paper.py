@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from data_prep.sets.paper import RECIPES, make_paper_set, training_count
 from data_prep.sources import load_source
-from experiments.base import Experiment, JitterRanges, Schedule
-from experiments.data import DATA_SEED, AddedDigits, Data, LabelledImages, TrainingImages
+from experiments.data.data import DATA_SEED, AddedDigits, Data, LabelledImages, TrainingImages
+from experiments.experiment import Experiment, JitterRanges, Schedule
 
 SOURCE = "Jaderberg et al. 2015 (arXiv:1506.02025), 100 less its errors in percent, mean of 3 runs"
 
@@ -69,7 +69,7 @@ class Column:
 
     def distort(self, seed):
         """The layer that draws training images."""
-        from experiments.random_warp import RandomWarp
+        from experiments.data.random_warp import RandomWarp
 
         return RandomWarp(RECIPES[self.recipe].warp, seed, self.start)
 
