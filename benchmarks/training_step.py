@@ -9,8 +9,9 @@ from benchmarks.timing import medians, side_by_side, times_faster
 from cli.files import write_json
 from cli.run import run_command
 from experiments.environment import describe, device_slug
+from experiments.networks.keras_post import cnn, localization_net
 from experiments.training.malloc import keep_freed_pages
-from stn_keras import SpatialTransformer, models
+from stn_keras import SpatialTransformer
 
 BATCH, STEPS, SEED = 128, 100, 0
 OURS, WITHOUT = "stn-keras, model.fit", "stn-keras without grid and sampler"
@@ -27,8 +28,8 @@ class NoSampling(SpatialTransformer):
 def keras_epoch(transformer, images, labels):
     """A function that trains the post's STN for an epoch of `model.fit`."""
     inputs = keras.Input(images.shape[1:])
-    classifier = models.cnn(images.shape[1:])
-    outputs = classifier(transformer(models.localization_net(images.shape[1:]))(inputs))
+    classifier = cnn(images.shape[1:])
+    outputs = classifier(transformer(localization_net(images.shape[1:]))(inputs))
     model = keras.Model(inputs, outputs)
     model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy")
     return lambda: model.fit(images, labels, batch_size=BATCH, verbose=0)

@@ -42,7 +42,8 @@ class Schedule:
     Attributes:
         epochs: number of epochs.
         batch_size: images a batch.
-        optimizer: name of a Keras optimizer, such as "AdamW", or of one of `stn_keras.optimizers`.
+        optimizer: name of a Keras optimizer, such as "AdamW", or of one of
+            `experiments.training.optimizers`.
         learning_rate: the optimizer's largest.
         decay: what becomes of the learning rate: "constant", "cosine" to zero at the end,
             "warm-cosine", which rises to it over the first tenth of the steps, or "thirds", a tenth

@@ -13,10 +13,11 @@ from cli.errors import UserError
 from experiments import EXPERIMENTS
 from experiments.evaluation.measure import RunResult, find_runs
 from experiments.evaluation.significance import compare_with_plain
+from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
 from experiments.reports import report, run_log
 from experiments.training import train as training
 from experiments.training.run_folder import run_of
-from stn_keras.models import tutorial_cnn, tutorial_localization_net, with_spatial_transformer
+from stn_keras.models import with_spatial_transformer
 
 PUBLISHED = replace(SETTINGS, schedule="published", epochs=7, batch_size=5)
 

@@ -13,16 +13,18 @@ NORMALIZATION, GREY = (0.5, 0.5), 0.5
 
 def build_lenet(name, input_shape, num_classes, transform=None):
     """debuggercafe's LeNet, by itself or behind a transformer."""
+    from experiments.networks.lenet import lenet, lenet_localization
+
     classifier = lenet(input_shape, num_classes)
     return _behind(name, classifier, lenet_localization(input_shape), transform)
 
 
 def build_tutorial(name, input_shape, num_classes, transform=None):
     """PyTorch's tutorial network with more filters, by itself or behind a transformer."""
-    from stn_keras import models
+    from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
 
-    classifier = models.tutorial_cnn(input_shape, num_classes, (32, 64), NORMALIZATION)
-    localization = models.tutorial_localization_net(input_shape, (64, 128), NORMALIZATION)
+    classifier = tutorial_cnn(input_shape, num_classes, (32, 64), NORMALIZATION)
+    localization = tutorial_localization_net(input_shape, (64, 128), NORMALIZATION)
     return _behind(name, classifier, localization, transform)
 
 
@@ -37,50 +39,6 @@ def _behind(name, classifier, localization, transform):
         localization=localization,
         transform=transform or "affine",
         fill_value=GREY,
-    )
-
-
-def lenet(input_shape, num_classes):
-    """6 and 16 filters of 5x5, dense 120 and 84."""
-    import keras
-    from keras import layers
-
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            layers.Rescaling(2, -1),
-            layers.Conv2D(6, 5, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(16, 5, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dense(120, activation="relu"),
-            layers.Dense(84, activation="relu"),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
-        ],
-        name="lenet",
-    )
-
-
-def lenet_localization(input_shape):
-    """64 filters of 7x7, 128 of 5x5, dense 256."""
-    import keras
-    from keras import layers
-
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            layers.Rescaling(2, -1),
-            layers.Conv2D(64, 7),
-            layers.MaxPooling2D(2),
-            layers.ReLU(),
-            layers.Conv2D(128, 5),
-            layers.MaxPooling2D(2),
-            layers.ReLU(),
-            layers.Flatten(),
-            layers.Dense(256, activation="relu"),
-        ],
-        name="localization",
     )
 
 

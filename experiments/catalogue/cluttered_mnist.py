@@ -68,9 +68,11 @@ def build_model(name, input_shape, num_classes, transform=None):
     """A CNN on the whole image; the same layers, or the post's dense network, on the window that a
     transformer cuts out of it.
     """
+    from experiments.networks.cluttered_mnist import cnn, localization
+    from experiments.networks.keras_post import dense_net
     from stn_keras import models, transforms
 
-    classifier = {"dense": models.dense_net, "cnn": cnn}[name.removeprefix(WITH_TRANSFORMER)]
+    classifier = {"dense": dense_net, "cnn": cnn}[name.removeprefix(WITH_TRANSFORMER)]
     if not has_transformer(name):
         return classifier(input_shape, num_classes)
     family = transforms.get(transform or "affine")
@@ -81,48 +83,6 @@ def build_model(name, input_shape, num_classes, transform=None):
         localization=localization(input_shape),
         transform=family,
         initial_theta=family.window(extent=(WINDOW / width, WINDOW / height)),
-    )
-
-
-def cnn(input_shape, num_classes):
-    """32 and 64 filters of 3x3, dense 128, with dropout."""
-    import keras
-    from keras import layers
-
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dropout(0.3),
-            layers.Dense(128, activation="relu"),
-            layers.Dropout(0.3),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
-        ],
-        name="cnn",
-    )
-
-
-def localization(input_shape):
-    """20 and 32 filters of 5x5 on the image at half its size, dense 64."""
-    import keras
-    from keras import layers
-
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            layers.AveragePooling2D(2),
-            layers.Conv2D(20, 5, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 5, activation="relu"),
-            layers.Flatten(),
-            layers.Dropout(0.25),
-            layers.Dense(64, activation="relu"),
-        ],
-        name="localization",
     )
 
 

@@ -17,15 +17,16 @@ STRONG_DATA = DistortedData("distorted-mnist-strong", copies=5, validation=5000)
 
 def build_model(name, input_shape, num_classes, transform=None):
     """The post's "dense" or "cnn", or one of them unmodified behind a transformer: "stn-..."."""
+    from experiments.networks.keras_post import cnn, dense_net, localization_net
     from stn_keras import models
 
-    classifiers = {"dense": models.dense_net, "cnn": models.cnn}
+    classifiers = {"dense": dense_net, "cnn": cnn}
     classifier = classifiers[name.removeprefix(WITH_TRANSFORMER)](input_shape, num_classes)
     if not has_transformer(name):
         return classifier
     return models.with_spatial_transformer(
         classifier,
-        localization=models.localization_net(input_shape),
+        localization=localization_net(input_shape),
         transform=transform or "affine",
     )
 

@@ -128,6 +128,7 @@ def split(part, share):
 
 def build_model(name, input_shape, num_classes, transform=None):
     """A small CNN for pictures of any size, by itself or behind a transformer."""
+    from experiments.networks.image_folder import cnn
     from stn_keras import models
 
     classifier = cnn(input_shape, num_classes)
@@ -138,35 +139,7 @@ def build_model(name, input_shape, num_classes, transform=None):
     )
 
 
-def cnn(input_shape, num_classes):
-    """Blocks of 32, 64 and 128 filters of 3x3, each halved and normalized, then the mean of each
-    map. Maps are halved first, which makes normalizing them four times cheaper.
-    """
-    import keras
-    from keras import layers
-
-    blocks = []
-    for filters, convolutions in ((32, 1), (64, 2), (128, 2)):
-        for convolution in range(convolutions):
-            blocks += [
-                layers.Conv2D(filters, 3, padding="same", use_bias=False),
-                *([layers.MaxPooling2D(2, padding="same")] if convolution == 0 else []),
-                layers.BatchNormalization(momentum=0.9),
-                layers.ReLU(),
-            ]
-    return keras.Sequential(
-        [
-            keras.Input(input_shape),
-            *blocks,
-            layers.GlobalAveragePooling2D(),
-            layers.Dropout(0.3),
-            layers.Dense(num_classes, activation="softmax", dtype="float32", name=SCORES),
-        ],
-        name="cnn",
-    )
-
-
-SCORES = "scores"
+SCORES = "scores"  # the layer of that name in its network
 # Muon for the convolutions, AdamW at a fifth of the rate for all else, and for the transformer at a
 # fifth of that: chosen by validation on turned digits, CIFAR-10 and moved traffic signs.
 BEST = Schedule(

@@ -52,15 +52,16 @@ def balanced(labels, per_class, seed):
 
 def build_model(name, input_shape, num_classes, transform=None):
     """The "Hands-on" post's CNN, by itself or behind a plain or a stable transformer."""
+    from experiments.networks.keras_post import cnn, localization_net
     from stn_keras import models
 
-    classifier = models.cnn(input_shape, num_classes)
+    classifier = cnn(input_shape, num_classes)
     if name == "cnn":
         return classifier
     stable = name == "stn-cnn-stable"
     return models.with_spatial_transformer(
         classifier,
-        localization=models.localization_net(input_shape),
+        localization=localization_net(input_shape),
         transform=transform or ("similarity" if stable else "affine"),
         constraints=CONSTRAINTS if stable else None,
     )

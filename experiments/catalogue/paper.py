@@ -75,17 +75,18 @@ class Column:
 
     def build_model(self, name, input_shape, num_classes, transform=None):
         """The fully connected or the convolutional network, by itself or behind transformers."""
+        from experiments.networks import paper as networks
         from stn_keras import models
 
         convolutional = name.endswith("cnn")
-        classifier = models.paper_cnn if convolutional else models.paper_fcn
+        classifier = networks.paper_cnn if convolutional else networks.paper_fcn
         width = self.widths[name]
         if name in ("fcn", "cnn"):
             return classifier(input_shape, num_classes, width)
         localization = (
-            models.paper_cnn_localization_net
+            networks.paper_cnn_localization_net
             if convolutional
-            else models.paper_fcn_localization_net
+            else networks.paper_fcn_localization_net
         )
         read_shape = (self.window, self.window, self.digits * input_shape[-1])
         return models.with_spatial_transformer(

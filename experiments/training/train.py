@@ -11,6 +11,7 @@ from cli.startup import stderr_silenced
 from experiments import environment
 from experiments.data.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.evaluation.measure import batch_size, predict
+from experiments.training import optimizers
 from experiments.training.callbacks import (
     VALIDATION_LOSS,
     EpochSeconds,
@@ -24,7 +25,7 @@ from experiments.training.callbacks import (
 from experiments.training.checkpoint import load_model, load_state, not_finite, read_progress
 from experiments.training.devices import Place
 from experiments.training.run_folder import history_columns
-from stn_keras import optimizers
+from stn_keras.optimizers import with_localization_rate
 
 HERE = Place()
 WARM_UP = 0.1
@@ -157,11 +158,10 @@ def compile_model(experiment, settings, network, total_steps):
         model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
     schedule = experiment.schedules[settings.schedule].of(settings.model)
     rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
-    kind = getattr(keras.optimizers, schedule.optimizer, None)
-    kind = kind or getattr(optimizers, schedule.optimizer)
-    optimizer = kind(rate, **schedule.optimizer_arguments)
+    family = keras.optimizers if hasattr(keras.optimizers, schedule.optimizer) else optimizers
+    optimizer = getattr(family, schedule.optimizer)(rate, **schedule.optimizer_arguments)
     if schedule.localization_rate != 1:
-        optimizer = optimizers.with_localization_rate(optimizer, model, schedule.localization_rate)
+        optimizer = with_localization_rate(optimizer, model, schedule.localization_rate)
     # Images that only fill up a batch weigh nothing.
     model.compile(optimizer, "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
     return model

@@ -6,6 +6,8 @@ Each takes images (H, W, C) in [0, 1] and normalises them itself.
 import keras
 from keras import layers
 
+from experiments.networks.blocks import conv_pool_relu, scores
+
 MNIST = (0.1307, 0.3081)
 
 
@@ -27,9 +29,7 @@ def tutorial_cnn(input_shape=(28, 28, 1), num_classes=10, filters=(10, 20), norm
         [
             keras.Input(input_shape),
             _normalize(*normalization),
-            layers.Conv2D(filters[0], 5),
-            layers.MaxPooling2D(2),
-            layers.ReLU(),
+            *conv_pool_relu(filters[0], 5),
             layers.Conv2D(filters[1], 5),
             layers.SpatialDropout2D(0.5),
             layers.MaxPooling2D(2),
@@ -37,7 +37,7 @@ def tutorial_cnn(input_shape=(28, 28, 1), num_classes=10, filters=(10, 20), norm
             layers.Flatten(),
             layers.Dense(50, activation="relu"),
             layers.Dropout(0.5),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+            scores(num_classes),
         ],
         name="tutorial_cnn",
     )
@@ -60,12 +60,8 @@ def tutorial_localization_net(input_shape=(28, 28, 1), filters=(8, 10), normaliz
         [
             keras.Input(input_shape),
             _normalize(*normalization),
-            layers.Conv2D(filters[0], 7),
-            layers.MaxPooling2D(2),
-            layers.ReLU(),
-            layers.Conv2D(filters[1], 5),
-            layers.MaxPooling2D(2),
-            layers.ReLU(),
+            *conv_pool_relu(filters[0], 7),
+            *conv_pool_relu(filters[1], 5),
             layers.Flatten(),
             layers.Dense(32, activation="relu"),
         ],

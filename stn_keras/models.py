@@ -27,8 +27,8 @@ def with_spatial_transformer(
         ValueError: the classifier is not built and `input_shape` is None.
 
     Example:
-        >>> from stn_keras.models import cnn
-        >>> model = with_spatial_transformer(cnn(), input_shape=(40, 40, 1))
+        >>> classifier = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
+        >>> model = with_spatial_transformer(classifier, input_shape=(40, 40, 1))
         >>> model.get_layer("spatial_transformer").output_size
         (28, 28)
     """

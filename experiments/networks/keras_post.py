@@ -6,6 +6,8 @@ Each takes images (H, W, C) in [0, 1] and returns class probabilities; none know
 import keras
 from keras import layers
 
+from experiments.networks.blocks import conv_pool, scores
+
 
 def dense_net(input_shape=(28, 28, 1), num_classes=10):
     """The post's dense classifier: one hidden layer of 128 units.
@@ -19,7 +21,7 @@ def dense_net(input_shape=(28, 28, 1), num_classes=10):
             keras.Input(input_shape),
             layers.Flatten(),
             layers.Dense(128, activation="relu"),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+            scores(num_classes),
         ],
         name="dense",
     )
@@ -35,14 +37,12 @@ def cnn(input_shape=(28, 28, 1), num_classes=10):
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Conv2D(6, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(16, 3, activation="relu"),
-            layers.MaxPooling2D(2),
+            *conv_pool(6, 3),
+            *conv_pool(16, 3),
             layers.Flatten(),
             layers.Dense(120, activation="relu"),
             layers.Dense(84, activation="relu"),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+            scores(num_classes),
         ],
         name="cnn",
     )
@@ -59,10 +59,8 @@ def localization_net(input_shape=(28, 28, 1)):
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Conv2D(14, 5, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(32, 5, activation="relu"),
-            layers.MaxPooling2D(2),
+            *conv_pool(14, 5),
+            *conv_pool(32, 5),
             layers.Flatten(),
             layers.Dense(120, activation="relu"),
             layers.Dense(84, activation="relu"),

@@ -9,6 +9,7 @@ Reference:
 import keras
 from keras import layers
 
+from experiments.networks.blocks import conv_pool, scores
 from stn_keras.layers import ImageConv2D
 
 
@@ -25,7 +26,7 @@ def paper_fcn(input_shape=(28, 28, 1), num_classes=10, units=208):
             layers.Flatten(),
             layers.Dense(units, activation="relu"),
             layers.Dense(units, activation="relu"),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+            scores(num_classes),
         ],
         name="fcn",
     )
@@ -48,7 +49,7 @@ def paper_cnn(input_shape=(28, 28, 1), num_classes=10, filters=64):
             layers.Conv2D(filters, 7, activation="relu"),
             layers.MaxPooling2D(2, padding="same"),
             layers.Flatten(),
-            layers.Dense(num_classes, activation="softmax", dtype="float32"),
+            scores(num_classes),
         ],
         name="cnn",
     )
@@ -85,8 +86,7 @@ def paper_cnn_localization_net(input_shape=(28, 28, 1)):
         [
             keras.Input(input_shape),
             layers.AveragePooling2D(2),
-            layers.Conv2D(20, 5, activation="relu"),
-            layers.MaxPooling2D(2),
+            *conv_pool(20, 5),
             layers.Conv2D(20, 5, activation="relu"),
             layers.Flatten(),
             layers.Dense(20, activation="relu"),
