@@ -16,11 +16,11 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support import survival
 from test_command_lines import DIGITS, ROOT, command, files_in, run, settings_of, train
 from test_distribution import environment, write_mnist
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
-from benchmarks import survival
 from cli.errors import UserError
 from cli.files import atomic_path
 from experiments.data.data import LabelledImages, TrainingImages

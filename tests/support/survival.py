@@ -1,4 +1,4 @@
-"""python -m benchmarks.survival: kill training and data preparation again and again.
+"""python -m tests.support.survival: kill training and data preparation again and again.
 
 What is left after each kill is read by the project's own loaders, and what comes out at the end is
 compared, bit for bit, with what comes out undisturbed.
@@ -29,7 +29,7 @@ from experiments.data.distorted import dataset_path
 from experiments.experiment import DEFAULT_SCHEDULE
 from experiments.training.run_folder import VALIDATED_HISTORY, Settings, read_json, run_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NAME, MODEL, BATCH_SIZE = "distorted-digits", "stn-cnn", 256
 SHAPE = (28, 28, 1)
 POLL = 0.002
@@ -266,7 +266,7 @@ def survive_data_prep(folder, kills, seed=0):
 
 def main():
     """Kill, compare, write the results."""
-    parser = OneLineParser(prog="python -m benchmarks.survival", description=__doc__)
+    parser = OneLineParser(prog="python -m tests.support.survival", description=__doc__)
     parser.add_argument("--kills", type=int, default=20, metavar="N", help="default: %(default)s")
     parser.add_argument("--epochs", type=int, default=12, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
@@ -291,4 +291,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_command(main, "python -m benchmarks.survival")
+    run_command(main, "python -m tests.support.survival")

@@ -11,7 +11,19 @@ from stn_keras import SpatialTransformer
 from stn_keras.ops import homogeneous_meshgrid, sample_xy
 from stn_keras.transforms import Affine
 
+SEED = 0
 MODES = {"forward": (), "theta gradient": ("theta",), "full gradient": ("images", "theta")}
+
+
+def inputs(shape):
+    """Images, theta up to 30 degrees, 20 % and a fifth of half the width, an upstream gradient."""
+    rng = np.random.default_rng(SEED)
+    count = shape[0]
+    angle, scale = rng.uniform(-np.pi / 6, np.pi / 6, count), rng.uniform(0.8, 1.2, count)
+    shift = rng.uniform(-0.2, 0.2, (2, count))
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    theta = np.stack([cosine, -sine, shift[0], sine, cosine, shift[1]], -1).astype("float32")
+    return rng.random(shape, "float32"), theta, rng.standard_normal(shape, "float32")
 
 
 def ours(images, theta):
@@ -82,6 +94,11 @@ def keras_run(function, wrt, xla=False):
     if keras.backend.backend() == "jax":
         return _jax_run(function, wrt)
     return _tensorflow_run(function, wrt, xla)
+
+
+def fused_run(mode):
+    """Ours under XLA."""
+    return keras_run(ours_fused, MODES[mode], xla=True)
 
 
 def _tensorflow_run(function, wrt, xla):

@@ -1,4 +1,4 @@
-"""python -m benchmarks.memory {ours,torch} BATCH: peak memory of a process taking full gradients.
+"""python -m benchmarks.peak_memory {ours,torch} BATCH: peak memory of full gradients in a process.
 
 Compiling and importing take memory too, so what counts is how the peak grows with the batch. Linux
 alone tells a process's own peak.
@@ -20,19 +20,18 @@ def growth(name):
 
 
 def _peak_of_process(name, batch):
-    command = [sys.executable, "-m", "benchmarks.memory", name, str(batch)]
+    command = [sys.executable, "-m", "benchmarks.peak_memory", name, str(batch)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
 def main():
     """Take full gradients, print the peak in MiB."""
-    from benchmarks import samplers
-    from benchmarks.sampler import fused_run, inputs
+    from benchmarks.contestants import MODES, fused_run, inputs, torch_run
 
     name, batch = sys.argv[1], int(sys.argv[2])
     mode = "full gradient"
-    run, tensor = samplers.torch_run(samplers.MODES[mode]) if name == "torch" else fused_run(mode)
+    run, tensor = torch_run(MODES[mode]) if name == "torch" else fused_run(mode)
     tensors = [tensor(array) for array in inputs((batch, *SHAPE[1:]))]
     for _ in range(3):
         run(*tensors)
