@@ -321,15 +321,6 @@ def test_history_takes_columns_as_they_come(tmp_path):
         run.read_history(["theta_scale"])
 
 
-def test_runs_of_earlier_versions_are_read(tmp_path):
-    run = Run(tmp_path)
-    later = ("transform", "schedule")
-    settings = {key: value for key, value in vars(SETTINGS).items() if key not in later}
-    run.config.write_text(json.dumps({"settings": settings, "environment": {}}))
-    assert run.settings() == SETTINGS
-    run.check_data({"seed": 7})
-
-
 def test_a_run_refuses_other_data(tmp_path):
     run = Run(tmp_path)
     run.start(SETTINGS, {}, {"seed": 1, "source": "mnist"})

@@ -27,7 +27,7 @@ def read_progress(path):
     try:
         _check_seal(path)
         with h5py.File(path) as file:
-            return int(file.attrs["epochs"]), list(file.attrs.get("random_states", ()))
+            return int(file.attrs["epochs"]), list(file.attrs["random_states"])
     except Exception as error:  # h5py has many
         raise _damaged(path, error) from None
 
@@ -72,12 +72,12 @@ def not_finite(model):
 
 
 def _check_seal(path):
-    """Refuse a file whose content is not what was written; earlier versions sealed none."""
+    """Refuse a file whose content is not what was written."""
     sealed = max(0, path.stat().st_size - _SEAL_BYTES)
     with path.open("rb") as file:
         file.seek(sealed)
         end = file.read()
-    if end.startswith(_SEAL) and end != _SEAL + _digest(path, sealed):
+    if end != _SEAL + _digest(path, sealed):
         raise ValueError("its content is not what was written")
 
 

@@ -127,7 +127,14 @@ class Run:
         return read_progress(self.last_state)[0]
 
     def start(self, settings, environment, data=None, schedule=None):
-        """Make the folder and write all that decides the run's outcome, and where it is trained."""
+        """Make the folder and write all that decides the run's outcome, and where it is trained.
+
+        Args:
+            settings: `Settings`.
+            environment: device, versions, commit and time, as plain data.
+            data: `experiments.data.data.Data.parameters`; None: on any.
+            schedule: `experiments.experiment.Schedule.described`; None: by any.
+        """
         writable_folder(self.folder)
         remove_partials(self.folder)
         config = {
@@ -145,7 +152,7 @@ class Run:
             data: `experiments.data.data.Data.parameters`.
 
         Raises:
-            UserError: they differ; a run of an earlier version did not note them.
+            UserError: they differ.
         """
         self._check_noted("data", data, "was trained on other data")
 
@@ -156,14 +163,14 @@ class Run:
             schedule: `experiments.experiment.Schedule.described`.
 
         Raises:
-            UserError: they differ; a run of an earlier version did not note it.
+            UserError: they differ.
         """
         self._check_noted(
             "schedule", schedule, "holds a run of another schedule, which --overwrite discards"
         )
 
     def _check_noted(self, key, now, message):
-        before = read_json(self.config, key, default=None)
+        before = read_json(self.config, key)
         if not isinstance(before, dict | None):
             raise UserError(f"expected the {key} of a run in {self.config}")
         if before is not None and before != now:
@@ -188,7 +195,7 @@ class Run:
         Raises:
             UserError: config.json is damaged.
         """
-        return read_json(self.config, "schedule", default=None)  # earlier runs did not note it
+        return read_json(self.config, "schedule")
 
     def read_history(self, columns=HISTORY):
         """Rows of history.csv, numbers as floats; a cell left empty is missing in its row.
