@@ -89,6 +89,7 @@ def load_images(path, shape):
 def main():
     """Load, write, compare, print."""
     from data_prep.errors import UserError
+
     from data_prep.files import writable_folder
 
     arguments = parse_arguments()
