@@ -263,9 +263,7 @@ def _affine_statistics(coordinates, input_size, align_corners):
         np.where(finite[:, None, None, None], coordinates, 0), input_size, align_corners
     )
     # Decomposed whole: JAX would compile anew for every other number of images.
-    parts = decompose(
-        matrix.astype("float32"), input_size=input_size, align_corners=align_corners
-    )
+    parts = decompose(matrix.astype("float32"), input_size=input_size, align_corners=align_corners)
     rotation = ops.convert_to_numpy(parts.rotation_degrees)[finite]
     matrix = matrix[finite]
     names = ("scale", "scale_std", "rotation", "rotation_std", "shift_x", "shift_y", "shift_std")
