@@ -50,7 +50,7 @@ def examples():
 def draw(before, after, image, transform, theta):
     """What is read from the image, as a lattice on it, and what comes out."""
     theta = np.asarray(theta, "float32")[None]
-    coordinates = transform.source_coordinates(theta, SIZE, SIZE)
+    coordinates = transform.source_coordinates(theta, output_size=SIZE, input_size=SIZE)
     warped = ops.convert_to_numpy(sample(image[None], coordinates))[0]
     x, y = np.moveaxis(ops.convert_to_numpy(coordinates)[0], -1, 0)
     before.imshow(image, cmap="gray")

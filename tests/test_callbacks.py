@@ -82,9 +82,13 @@ def names(folder):
 
 
 def flow_of_the_similarity(size):
-    coordinates = ops.convert_to_numpy(Affine().source_coordinates(MATRIX[None], size, SIZE))
+    coordinates = ops.convert_to_numpy(
+        Affine().source_coordinates(MATRIX[None], output_size=size, input_size=SIZE)
+    )
     start = ops.convert_to_numpy(
-        DenseFlow(size).source_coordinates(np.zeros((1, *size, 2)), size, SIZE)
+        DenseFlow(size).source_coordinates(
+            np.zeros((1, *size, 2)), output_size=size, input_size=SIZE
+        )
     )
     return (coordinates - start).ravel()
 
@@ -347,7 +351,9 @@ def test_a_picture_is_whole_or_absent(tmp_path):
 
 def test_the_frame_is_the_output_s_outline():
     theta = MATRIX[None].astype("float32")
-    coordinates = ops.convert_to_numpy(Affine().source_coordinates(theta, OUTPUT_SIZE, SIZE))[0]
+    coordinates = ops.convert_to_numpy(
+        Affine().source_coordinates(theta, output_size=OUTPUT_SIZE, input_size=SIZE)
+    )[0]
     points = _pictures._with_border(coordinates)
     corners = np.array([[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]) @ MATRIX.T
     height, width = SIZE

@@ -58,7 +58,7 @@ def test_every_format_gives_what_keras_gives(tmp_path, images, format, arguments
     need(format)
     model = tilted_model(**arguments)
     layer = model.get_layer("spatial_transformer")
-    theta = keras.ops.convert_to_numpy(layer.theta(images[:2]))
+    theta = keras.ops.convert_to_numpy(layer.predict_theta(images[:2]))
     assert np.abs(theta - layer.transform.identity).max(-1).min() > 1e-2
     path = tmp_path / f"model{SUFFIXES[format]}"
     exported = export(model, path, format, images, with_theta=True)
@@ -175,7 +175,9 @@ def test_theta_is_that_of_the_tensor_looked_at():
     model = with_named_outputs(keras.Model(whole, outputs), with_theta=True)
     layer.regressor.kernel.assign(np.full(layer.regressor.kernel.shape, 0.01))
     seen = -np.ones((1, 8, 8, 1), "float32")
-    np.testing.assert_array_equal(model.predict(seen, verbose=0)["theta"], layer.theta(seen))
+    np.testing.assert_array_equal(
+        model.predict(seen, verbose=0)["theta"], layer.predict_theta(seen)
+    )
     with pytest.raises(ExportError, match="one input"):
         with_named_outputs(keras.Model([whole, maps], whole + maps))
     with pytest.raises(ExportError, match="one spatial transformer among the layers, got 0"):

@@ -19,8 +19,10 @@ SMOOTH = [name for name in INTERPOLATIONS if name != "nearest"]
 
 def warp(images, theta, output_size, align_corners=False, **arguments):
     """Images sampled at theta's coordinates."""
-    transform = Affine(align_corners)
-    coordinates = transform.source_coordinates(theta, output_size, images.shape[1:3])
+    transform = Affine(align_corners=align_corners)
+    coordinates = transform.source_coordinates(
+        theta, output_size=output_size, input_size=images.shape[1:3]
+    )
     return sample(images, coordinates, **arguments)
 
 

@@ -16,9 +16,9 @@ MODES = [("constant", "bilinear"), ("nearest", "bicubic"), ("mirror", "nearest")
 fills, interpolations = st.sampled_from(FILL_MODES), st.sampled_from(INTERPOLATIONS)
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
 coordinates_of = compiled_on_jax(
-    lambda theta, output_size, size, align_corners: Affine(align_corners).source_coordinates(
-        theta, output_size, size
-    ),
+    lambda theta, output_size, size, align_corners: Affine(
+        align_corners=align_corners
+    ).source_coordinates(theta, output_size=output_size, input_size=size),
     "output_size",
     "size",
     "align_corners",
