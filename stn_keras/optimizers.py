@@ -5,7 +5,7 @@ import re
 import keras
 from keras import ops
 
-from stn_keras.layers.spatial_transformer import find_transformers
+from stn_keras.layers import find_transformers
 
 
 def with_localization_rate(optimizer, model, rate):

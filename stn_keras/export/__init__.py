@@ -3,7 +3,8 @@
 from stn_keras.export.checked import Exported, export
 from stn_keras.export.errors import ExportError
 from stn_keras.export.formats import FORMATS, QUANTIZATIONS
-from stn_keras.export.source import in_float32, load_model, with_named_outputs
+from stn_keras.export.loading import load_model
+from stn_keras.export.source import in_float32, with_named_outputs
 
 __all__ = [
     "FORMATS",

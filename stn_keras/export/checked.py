@@ -1,14 +1,13 @@
 """Export a model, run what was written and compare it with Keras."""
 
-import contextlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from stn_keras._files import atomic_folder, atomic_path
 from stn_keras.export.errors import ExportError
 from stn_keras.export.formats import FORMATS, QUANTIZATIONS
 from stn_keras.export.source import in_float32, with_named_outputs
@@ -37,7 +36,15 @@ class Exported:
         return FORMATS[self.format].load(self.path)
 
 
-def export(model, path, format, images, *, with_theta=False, quantize=None):
+def export(
+    model: keras.Model,
+    path: str | os.PathLike,
+    format: str,
+    images: np.ndarray,
+    *,
+    with_theta: bool = False,
+    quantize: str | None = None,
+) -> Exported:
     """Write a model for another runtime, whole or not at all, and compare it there with Keras.
 
     The result takes batches of any size, is run on batches of 1, 5 and 37 images, and is only kept
@@ -69,9 +76,10 @@ def export(model, path, format, images, *, with_theta=False, quantize=None):
     options = QUANTIZATIONS[quantize](images) if quantize else {}
     shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated where there are too few
     expected = named.predict(shown, batch_size=len(shown), verbose=0)
-    with _staged(path) as staged:
-        chosen.write(named, staged, **options)
-        differences = _differences(expected, chosen.load(staged), shown)
+    atomic = atomic_path if chosen.suffix else atomic_folder
+    with atomic(path) as partial:
+        chosen.write(named, partial, **options)
+        differences = _differences(expected, chosen.load(partial), shown)
         if not quantize:
             _check_differences(differences, format)
     return Exported(path, format, differences)
@@ -136,12 +144,3 @@ def _checked_images(images, model):
     if not fits or not len(images):
         raise ExportError(f"expected images {tuple(expected)}, got {images.shape}")
     return images
-
-
-@contextlib.contextmanager
-def _staged(path):
-    """A place for a file or folder beside `path`, moved to it when the block succeeds."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        staged = Path(folder) / path.name
-        yield staged
-        os.replace(staged, path)

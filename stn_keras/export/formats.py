@@ -99,7 +99,6 @@ def _litert_operations(path):
 
 
 def _write_openvino(model, path):
-    path.mkdir()
     model.export(str(path / "model.xml"), format="openvino", verbose=False)
 
 
