@@ -11,8 +11,8 @@ from data_prep.distorted_set import make_distorted_set
 from data_prep.distortions import default_workers
 from experiments.data import DATA_SEED, as_input
 from stn_keras import with_spatial_transformer
-from stn_keras.callbacks import TransformerMonitor
 from stn_keras.models import cnn, localization_net
+from stn_keras.monitor import TransformerMonitor
 
 EPOCHS, SHOWN = 12, 8
 DOCS = Path(__file__).parent

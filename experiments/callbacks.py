@@ -15,7 +15,7 @@ from experiments.distribution import alone
 from experiments.evaluation import predict_theta, transformer_of
 from experiments.random_warp import RandomWarp
 from experiments.saved import not_finite, seal
-from stn_keras.callbacks import TransformerMonitor
+from stn_keras.monitor import TransformerMonitor
 
 VALIDATION_LOSS = "val_loss"
 LOOKED_AT = 10
