@@ -1,6 +1,7 @@
 """Export a model, run what was written and compare it with Keras."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +24,15 @@ class Exported:
     Attributes:
         path: the file or folder.
         format: a key of `FORMATS`.
-        differences: output name -> largest difference to Keras's `predict`, in parts of the
-            output's largest value where that is above 1.
+        differences: output name -> largest difference from Keras's `predict`, divided by the
+            output's largest value if that is above 1.
     """
 
     path: Path
     format: str
-    differences: dict
+    differences: dict[str, float]
 
-    def load(self):
+    def load(self) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
         """The function images (N, H, W, C) -> {output name: array}, in the format's runtime."""
         return FORMATS[self.format].load(self.path)
 
@@ -47,20 +48,20 @@ def export(
 ) -> Exported:
     """Write a model for another runtime, whole or not at all, and compare it there with Keras.
 
-    The result takes batches of any size, is run on batches of 1, 5 and 37 images, and is only kept
-    where no output is further than 1e-5 from Keras's `predict`, or 1e-5 of the output's largest
-    value where that is above 1, as in images in 0..255. A model of half precision is
-    exported, and compared, in float32. A quantized one is not held to that bound: measure its
-    accuracy.
+    The result takes batches of any size. It is run on batches of 1, 5 and 37 images and kept only
+    if no output differs from Keras's `predict` by more than 1e-5, or by 1e-5 of the output's
+    largest value if that is above 1, as in images in 0..255. A model in half precision is exported
+    and compared in float32. A quantized model is not held to that bound: measure its accuracy.
 
     Args:
         model: a built Keras model from images to scores.
         path: the file (.onnx, .tflite) or new folder (SavedModel, OpenVINO) to write.
-        format: "saved_model", "onnx", "litert" or "openvino". From JAX: "saved_model" alone.
-        images: (N, H, W, C) as the model takes them, such as it will meet: to compare on, and to
-            quantize for.
+        format: "saved_model", "onnx", "litert" or "openvino"; from JAX only "saved_model".
+        images: (N, H, W, C), like those that the model will get: to compare on, and to quantize
+            for.
         with_theta: whether to return theta and the straightened images besides the scores.
-        quantize: None, or for "litert" "weights" (kept in int8) or "full" (computed in int8).
+        quantize: None, or for "litert": "weights" keeps the weights in int8, "full" also computes
+            in int8.
 
     Returns:
         `Exported`.
@@ -74,7 +75,7 @@ def export(
     named = with_named_outputs(in_float32(model), with_theta)
     images = _checked_images(images, named)
     options = QUANTIZATIONS[quantize](images) if quantize else {}
-    shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated where there are too few
+    shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated if there are too few
     expected = named.predict(shown, batch_size=len(shown), verbose=0)
     atomic = atomic_path if chosen.suffix else atomic_folder
     with atomic(path) as partial:
