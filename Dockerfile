@@ -8,8 +8,6 @@ ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /src
 COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE ./
 COPY stn_keras stn_keras
-COPY data_prep data_prep
-COPY experiments experiments
 RUN pip install --no-cache-dir --constraint constraints.txt ".[${VARIANT},experiments]" \
     && pip install --no-cache-dir --constraint constraints.txt --no-deps imgaug \
     && pip inspect --local > sbom.json \
@@ -29,6 +27,9 @@ ENV PATH=/opt/venv/bin:$PATH \
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY --from=build /src/sbom.json ./
+COPY cli cli
+COPY data_prep data_prep
+COPY experiments experiments
 COPY train.py evaluate.py docker/entrypoint.sh ./
 RUN useradd --uid 1000 --no-create-home stn && mkdir data runs && chown stn data runs
 USER 1000:1000

@@ -20,7 +20,7 @@ help:
 	@echo "make test           run the tests"
 	@echo "make test-backends  run the tests of layers and ops on JAX and torch too"
 	@echo "make test-export    run the tests of export and server in the formats' own runtimes"
-	@echo "make lint           check format and style"
+	@echo "make lint           check format, style and the direction of imports"
 	@echo "make benchmark      time data preparation, sampler and training step against imgaug and torch"
 	@echo "make clean          remove $(VENV)"
 
@@ -52,6 +52,7 @@ test-export: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: install
 	$(BIN)/ruff check --fix .

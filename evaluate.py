@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from data_prep.errors import UserError, run_command
-from data_prep.files import writable_folder
-from data_prep.quiet import quiet_import
+from cli.errors import UserError
+from cli.files import writable_folder
+from cli.run import run_command
+from cli.startup import import_keras
 from experiments import EXPERIMENTS
-from experiments.command_line import data_arguments, experiment_parser, results_folder
+from experiments.arguments import data_arguments, experiment_parser, results_folder
 
 
 def parse_arguments():
@@ -49,7 +50,7 @@ def main():
         experiment = EXPERIMENTS[arguments.experiment]
         evaluate(experiment, arguments, arguments.out or results_folder() / experiment.name)
         return
-    from experiments.overview import write_overview
+    from experiments.reports.overview import write_overview
 
     folder = writable_folder(arguments.out or results_folder())
     for experiment in EXPERIMENTS.values():
@@ -63,25 +64,25 @@ def main():
 
 def evaluate(experiment, arguments, folder):
     """Measure every finished run, then write table, report and pictures into the folder."""
-    quiet_import("stn_keras")
-    from experiments import pictures, records, report
-    from experiments.evaluation import (
+    import_keras("stn_keras")
+    from experiments.evaluation.measure import (
         check_comparable,
         evaluate_run,
         find_runs,
         make_sweeps,
         table_order,
     )
+    from experiments.reports import pictures, report, run_log
 
     runs = find_runs(arguments.runs_dir, experiment)
-    if not runs and not (arguments.add and records.noted(folder)):
+    if not runs and not (arguments.add and run_log.exists(folder)):
         raise UserError(
             f"expected finished runs in {arguments.runs_dir / experiment.name}, found none; "
             f"python train.py {experiment.name} makes them"
         )
     writable_folder(folder)
     data = experiment.load_data(**data_arguments(experiment, arguments))
-    kept = records.others(experiment, data, folder, runs) if arguments.add else []
+    kept = run_log.runs_from_elsewhere(experiment, data, folder, runs) if arguments.add else []
     check_comparable(
         [(settings, run.schedule) for run, settings in runs]
         + [(result.settings, result.schedule) for result in kept]
@@ -95,7 +96,7 @@ def evaluate(experiment, arguments, folder):
     results.sort(key=lambda result: table_order(experiment, result.settings))
     summary = report.summarize(experiment, results, data)
     captions = pictures.draw_all(evaluated, results, data, folder)
-    records.write(results, data, folder)
+    run_log.write(results, data, folder)
     report.write(summary, captions, folder)
     print(f"\n{experiment.title}: accuracy in percent\n\n{report.table(summary)}\n")
     for name in ("report.md", *captions):

@@ -7,17 +7,18 @@ import shlex
 import sys
 from dataclasses import replace
 
-from data_prep.errors import UserError, run_command
-from data_prep.files import writable_folder
-from data_prep.quiet import quiet_import
+from cli.errors import UserError
+from cli.files import writable_folder
+from cli.run import run_command
+from cli.startup import import_keras
 from experiments import EXPERIMENTS, environment
-from experiments.base import DEFAULT_SCHEDULE, has_transformer
-from experiments.command_line import data_arguments, experiment_parser, results_folder
-from experiments.data import DATA_SEED
-from experiments.distribution import Place
-from experiments.freed_memory import keep_freed_memory
-from experiments.overview import measured_cost
-from experiments.runs import Settings, next_step, run_of
+from experiments.arguments import data_arguments, experiment_parser, results_folder
+from experiments.data.data import DATA_SEED
+from experiments.experiment import DEFAULT_SCHEDULE, has_transformer
+from experiments.reports.costs import measured_cost
+from experiments.training.devices import Place
+from experiments.training.malloc import keep_freed_pages
+from experiments.training.run_folder import Settings, next_step, run_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -163,7 +164,7 @@ def check_numbers(arguments):
 
 def check_transform(name):
     """Refuse a family that there is not."""
-    families = quiet_import("stn_keras").transforms.FAMILIES
+    families = import_keras("stn_keras").transforms.FAMILIES
     if name not in families:
         raise UserError(f"expected --transform from {', '.join(families)}, got {name}")
 
@@ -277,9 +278,9 @@ def train_all(experiment, pending, data, monitor, place):
             )
         if step == "resume":
             run.check_data(data.parameters)
-    keep_freed_memory()
-    quiet_import("stn_keras")
-    from experiments.training import build_model, train
+    keep_freed_pages()
+    import_keras("stn_keras")
+    from experiments.training.train import build_model, train
 
     for _, _, settings in pending:
         if settings.transform:  # not every model can have every family

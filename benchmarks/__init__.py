@@ -1,5 +1,5 @@
 """Measurements; python -m benchmarks.NAME runs one."""
 
-from data_prep.quiet import set_environment
+from cli.startup import set_environment
 
 set_environment()

@@ -5,7 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from data_prep.files import atomic_path
+from cli.files import atomic_path
 
 
 def bar_chart(rows, path):

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from data_prep.errors import OneLineParser
-from data_prep.files import writable_folder
+from cli.files import writable_folder
+from cli.parser import OneLineParser
 
 
 def rounds_and_folder(name, description, rounds=15):

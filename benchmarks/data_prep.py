@@ -8,13 +8,14 @@ import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side
-from data_prep.distorted_set import SETS, make_distorted_set, save
-from data_prep.distortions import default_workers, distort
-from data_prep.errors import run_command
-from data_prep.files import write_json
-from data_prep.imgaug_compat import iaa
-from data_prep.quiet import quiet_import
-from data_prep.recipes import POST
+from cli.files import write_json
+from cli.run import run_command
+from cli.startup import import_keras
+from data_prep.distortions.imgaug_compat import iaa
+from data_prep.distortions.imgaug_recipes import POST
+from data_prep.distortions.imgaug_runner import distort
+from data_prep.parallel import default_workers
+from data_prep.sets.distorted import SETS, make_distorted_set, save
 from data_prep.sources import load_source
 from experiments.environment import describe, device_slug
 
@@ -72,7 +73,7 @@ def main():
     print(f"{len(images):,} images of {NAME}, median of {rounds} rounds")
     for row in rows:
         print(f"{row['name']:36} {row['seconds']:7.2f} s {row['times_faster']:6.2f} x")
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     path = folder / f"data-prep-{device_slug()}.json"
     content = {"set": NAME, "images": len(images), "rounds": rounds, "seed": SEED}
     write_json(path, {**content, "rows": rows, "environment": describe()})

@@ -5,12 +5,12 @@ import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
-from data_prep.imgaug_compat import iaa
-from data_prep.paper import RTS
+from cli.files import write_json
+from cli.run import run_command
+from data_prep.distortions.imgaug_compat import iaa
+from data_prep.sets.paper import RTS
+from experiments.data.random_warp import RandomWarp
 from experiments.environment import describe, device_slug
-from experiments.random_warp import RandomWarp
 
 BATCH, DIGIT, SEED, SAMPLE = 256, 28, 0, 0.5
 OURS, IMGAUG = "stn-keras", "imgaug"

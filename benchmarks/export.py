@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import medians, side_by_side
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import writable_folder, write_json
+from cli.errors import UserError
+from cli.files import writable_folder, write_json
+from cli.parser import OneLineParser
+from cli.run import run_command
 from experiments import EXPERIMENTS
-from experiments.data import as_input
+from experiments.data.data import as_input
 from experiments.environment import describe, device_slug
-from experiments.evaluation import load_run_model
-from experiments.runs import Run
-from experiments.tables import markdown_table
+from experiments.evaluation.measure import load_run_model
+from experiments.reports.markdown import markdown_table
+from experiments.training.run_folder import Run
 from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, in_float32
 
 KERAS = "Keras predict"

@@ -7,10 +7,12 @@ import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import compare_steps, side_by_side
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
-from stn_keras import ImageConv2D, models, with_spatial_transformer
+from experiments.networks.paper import paper_cnn, paper_cnn_localization_net
+from stn_keras import with_spatial_transformer
+from stn_keras.layers import ImageConv2D
 
 BATCH, STEPS, SEED = 128, 40, 0
 SHAPE, FILTERS = (28, 28, 1), 62  # of `paper-r`
@@ -19,14 +21,14 @@ OURS, KERAS, ALONE = "ImageConv2D", "keras.layers.Conv2D", "classifier alone"
 
 def classifier(convolution):
     """The paper's CNN with a first convolution of that kind."""
-    first, *others = models.paper_cnn(SHAPE, filters=FILTERS).layers
+    first, *others = paper_cnn(SHAPE, filters=FILTERS).layers
     first = convolution.from_config(first.get_config())
     return keras.Sequential([keras.Input(SHAPE), first, *others])
 
 
 def behind_transformer(network):
     """The paper's ST-CNN with that classifier."""
-    localization = models.paper_cnn_localization_net(SHAPE)
+    localization = paper_cnn_localization_net(SHAPE)
     return with_spatial_transformer(network, localization=localization)
 
 

@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.command_line import writable_folder
-from data_prep.distorted_set import make_distorted_set
-from data_prep.distortions import default_workers
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import atomic_folder, read_text, write_json
-from data_prep.image_folder import write_images
-from data_prep.moved_signs import make_moved_signs
-from data_prep.quiet import quiet_import
+from cli.errors import UserError
+from cli.files import atomic_folder, read_text, write_json
+from cli.parser import OneLineParser
+from cli.run import run_command
+from cli.startup import import_keras
+from data_prep.parallel import default_workers
+from data_prep.sets.distorted import make_distorted_set
+from data_prep.sets.moved_signs import make_moved_signs
 from data_prep.sources import load_source
+from data_prep.sources.image_folder import write_images
 from experiments.environment import device_slug
 
 ROOT = Path(__file__).parent.parent
@@ -123,7 +125,7 @@ def main():
     """Write folders that are not there yet, train, print the table, write the results."""
     arguments = parse_arguments()
     out = writable_folder(arguments.out)
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     path = out / f"image-folder-{device_slug()}.json"
     for name in arguments.folders:
         pictures = (arguments.pictures / name).resolve()

@@ -11,11 +11,11 @@ import numpy as np
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import compare_steps, side_by_side
-from data_prep.errors import run_command
-from data_prep.files import write_json
-from experiments.data import DATA_SEED, TrainingImages
-from experiments.freed_memory import keep_freed_memory
-from experiments.runs import Settings
+from cli.files import write_json
+from cli.run import run_command
+from experiments.data.data import DATA_SEED, TrainingImages
+from experiments.training.malloc import keep_freed_pages
+from experiments.training.run_folder import Settings
 
 STEPS, SEED = 60, 0
 AS_IT_COMES, KEPT, WITH_ONEDNN = "as it comes", "freed memory kept", "and oneDNN"
@@ -26,8 +26,8 @@ SETTINGS = Settings("paper-r", "stn-cnn", SEED, 1, 64, "float32", DATA_SEED)
 def started():
     """The model of this process as train.py trains it, and its batches of random digits."""
     from experiments import EXPERIMENTS
-    from experiments.batches import ShuffledBatches
-    from experiments.training import compile_model, make_reproducible
+    from experiments.data.batches import ShuffledBatches
+    from experiments.training.train import compile_model, make_reproducible
 
     experiment = EXPERIMENTS[SETTINGS.experiment]
     shape = (28, 28, 1)
@@ -50,7 +50,7 @@ def epoch():
 def start(keep, onednn):
     """What a process sets before TensorFlow is imported."""
     if keep:
-        keep_freed_memory()
+        keep_freed_pages()
     if not onednn:
         del os.environ["TF_ENABLE_ONEDNN_OPTS"]
 

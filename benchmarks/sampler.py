@@ -6,58 +6,41 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import memory, samplers
+from benchmarks import contestants, peak_memory
 from benchmarks.charts import bar_chart
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
-from experiments.tables import markdown_table
+from experiments.reports.markdown import markdown_table
 
 SHAPES = ((256, 28, 28, 1), (64, 32, 32, 3), (32, 64, 64, 16), (8, 256, 256, 3))
 MORE_PIXELS = ((8, 64, 64, 3), (8, 128, 128, 3), (8, 256, 256, 3))
 LARGER_BATCHES = ((8, 64, 64, 3), (32, 64, 64, 3), (128, 64, 64, 3))
 BASELINE = "torch"
 FUSED = "ours, fused"
-SEED = 0
 SAMPLE = 0.01
 
 
-def inputs(shape):
-    """Images, theta up to 30 degrees, 20 % and a fifth of half the width, an upstream gradient."""
-    rng = np.random.default_rng(SEED)
-    count = shape[0]
-    angle, scale = rng.uniform(-np.pi / 6, np.pi / 6, count), rng.uniform(0.8, 1.2, count)
-    shift = rng.uniform(-0.2, 0.2, (2, count))
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    theta = np.stack([cosine, -sine, shift[0], sine, cosine, shift[1]], -1).astype("float32")
-    return rng.random(shape, "float32"), theta, rng.standard_normal(shape, "float32")
-
-
-def contestants(shape, mode):
+def calls(shape, mode):
     """name -> function of no arguments."""
-    wrt = samplers.MODES[mode]
-    functions = {"Keras map_coordinates": samplers.keras_map_coordinates}
+    wrt = contestants.MODES[mode]
+    functions = {"Keras map_coordinates": contestants.keras_map_coordinates}
     if not wrt:
-        functions["Keras affine_transform"] = samplers.keras_affine_transform
+        functions["Keras affine_transform"] = contestants.keras_affine_transform
     if keras.backend.backend() == "tensorflow":
-        functions |= {"textbook": samplers.textbook, "ours, plain graph": samplers.ours}
+        functions |= {"textbook": contestants.textbook, "ours, plain graph": contestants.ours}
     runs = {
-        BASELINE: samplers.torch_run(wrt),
-        **{name: samplers.keras_run(function, wrt) for name, function in functions.items()},
-        FUSED: fused_run(mode),
+        BASELINE: contestants.torch_run(wrt),
+        **{name: contestants.keras_run(function, wrt) for name, function in functions.items()},
+        FUSED: contestants.fused_run(mode),
     }
     return {name: _bound(run, tensor, shape) for name, (run, tensor) in runs.items()}
 
 
-def fused_run(mode):
-    """Ours under XLA."""
-    return samplers.keras_run(samplers.ours_fused, samplers.MODES[mode], xla=True)
-
-
 def _bound(run, tensor, shape):
-    tensors = [tensor(array) for array in inputs(shape)]
+    tensors = [tensor(array) for array in contestants.inputs(shape)]
     if hasattr(run, "get_concrete_function"):
         # A tf.function looks its trace up at each call; a model's layers are within one call.
         run = run.get_concrete_function(*tensors)
@@ -66,10 +49,10 @@ def _bound(run, tensor, shape):
 
 def measure_cells(rounds):
     """One row a shape and mode: milliseconds and times faster than torch, of each contestant."""
-    cells = [(shape, mode) for shape in SHAPES for mode in samplers.MODES]
+    cells = [(shape, mode) for shape in SHAPES for mode in contestants.MODES]
     rows = []
     for shape, mode in tqdm(cells, unit="cell"):
-        seconds = side_by_side(contestants(shape, mode), rounds, SAMPLE)
+        seconds = side_by_side(calls(shape, mode), rounds, SAMPLE)
         rows.append(
             {
                 "shape": shape,
@@ -90,7 +73,7 @@ def measure_cells(rounds):
 
 def measure_growth(shapes, rounds):
     """Milliseconds of the fused full gradient, sizes side by side."""
-    run, tensor = fused_run("full gradient")
+    run, tensor = contestants.fused_run("full gradient")
     functions = {shape: _bound(run, tensor, shape) for shape in shapes}
     times = medians(side_by_side(functions, rounds, SAMPLE))
     return [
@@ -138,11 +121,11 @@ def report(content):
         lines.append(
             f"- {name.replace('_', ' ')}, full gradient, 1, 4 and 16 times {start}: {steps}"
         )
-    memory_used = content["mebibytes"]
-    shape = "x".join(map(str, memory_used["shape"]))
+    used = content["mebibytes"]
+    shape = "x".join(map(str, used["shape"]))
     lines.append(
         f"- memory of a full gradient at {shape}, inputs and results included: "
-        f"ours {memory_used['ours']} MiB, torch {memory_used['torch']} MiB"
+        f"ours {used['ours']} MiB, torch {used['torch']} MiB"
     )
     return "\n".join(lines)
 
@@ -161,12 +144,15 @@ def main():
     content = {
         "rounds": rounds,
         "seconds_a_sample": SAMPLE,
-        "seed": SEED,
+        "seed": contestants.SEED,
         "cells": rows,
         "summary": summary(rows),
         "more_pixels": measure_growth(MORE_PIXELS, rounds),
         "larger_batches": measure_growth(LARGER_BATCHES, rounds),
-        "mebibytes": {"shape": memory.SHAPE, **{n: memory.growth(n) for n in ("ours", "torch")}},
+        "mebibytes": {
+            "shape": peak_memory.SHAPE,
+            **{n: peak_memory.growth(n) for n in ("ours", "torch")},
+        },
         "environment": describe("torch"),
     }
     print(report(content))

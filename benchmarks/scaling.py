@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import medians, side_by_side
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import writable_folder, write_json
-from data_prep.quiet import quiet_import
-from data_prep.shards import load_shards, make_shards
-from experiments.distribution import Place
+from cli.errors import UserError
+from cli.files import writable_folder, write_json
+from cli.parser import OneLineParser
+from cli.run import run_command
+from cli.startup import import_keras
+from data_prep.sets.shards import load_shards, make_shards
 from experiments.environment import describe, device_slug
+from experiments.training.devices import Place
 
 NAME, SEED, SHARDS, BATCH = "distorted-digits", 42, 8, 128
 # Copies of each digit: the set has this many and its originals, 1, 4 and 16 times the first.
@@ -31,7 +33,7 @@ STEPS = 60
 
 def images_of(folder):
     """All training images of a sharded set, each as an original of its own."""
-    from experiments.data import TrainingImages
+    from experiments.data.data import TrainingImages
 
     dataset = load_shards(folder)
     times = len(dataset.images) // len(dataset.labels)
@@ -40,7 +42,7 @@ def images_of(folder):
 
 def read(folder):
     """Go through an epoch of batches: images a second, and the memory that is not the system's."""
-    from experiments.batches import ShuffledBatches
+    from experiments.data.batches import ShuffledBatches
 
     data = images_of(folder)
     before = _anonymous_mib()
@@ -75,11 +77,11 @@ def train(folder, devices, processes=1, process=0, port=None):
     """
     place = Place(devices, processes, process, f"127.0.0.1:{port}" if port else None)
     place.start()
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     import keras
 
     from experiments import EXPERIMENTS
-    from experiments.batches import ShuffledBatches
+    from experiments.data.batches import ShuffledBatches
 
     data = images_of(folder)
     keras.utils.set_random_seed(SEED)
@@ -211,7 +213,7 @@ def main():
         print(name)
         print_table(content[name])
     print(f"checking: {content['bytes_a_second_checked']:,} bytes a second")
-    quiet_import("stn_keras")
+    import_keras("stn_keras")
     path = out / f"scaling-{device_slug()}.json"
     write_json(path, {**content, "environment": describe()})
     print(path)

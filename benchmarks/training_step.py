@@ -6,11 +6,12 @@ from keras import ops
 
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
-from experiments.freed_memory import keep_freed_memory
-from stn_keras import SpatialTransformer, models
+from experiments.networks.keras_post import cnn, localization_net
+from experiments.training.malloc import keep_freed_pages
+from stn_keras import SpatialTransformer
 
 BATCH, STEPS, SEED = 128, 100, 0
 OURS, WITHOUT = "stn-keras, model.fit", "stn-keras without grid and sampler"
@@ -27,8 +28,8 @@ class NoSampling(SpatialTransformer):
 def keras_epoch(transformer, images, labels):
     """A function that trains the post's STN for an epoch of `model.fit`."""
     inputs = keras.Input(images.shape[1:])
-    classifier = models.cnn(images.shape[1:])
-    outputs = classifier(transformer(models.localization_net(images.shape[1:]))(inputs))
+    classifier = cnn(images.shape[1:])
+    outputs = classifier(transformer(localization_net(images.shape[1:]))(inputs))
     model = keras.Model(inputs, outputs)
     model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy")
     return lambda: model.fit(images, labels, batch_size=BATCH, verbose=0)
@@ -94,7 +95,7 @@ def torch_epoch(images, labels, channels_last):
 def main():
     """Measure, print, write the results."""
     rounds, out = rounds_and_folder("training_step", __doc__)
-    keep_freed_memory()  # as train.py does; torch's steps use it too
+    keep_freed_pages()  # as train.py does; torch's steps use it too
     rng = np.random.default_rng(SEED)
     images = rng.random((BATCH * STEPS, 28, 28, 1), "float32")
     labels = rng.integers(0, 10, len(images))

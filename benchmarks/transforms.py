@@ -4,13 +4,13 @@ import functools
 
 import numpy as np
 
-from benchmarks import samplers
+from benchmarks import contestants
 from benchmarks.command_line import rounds_and_folder
 from benchmarks.timing import medians, side_by_side, times_faster
-from data_prep.errors import run_command
-from data_prep.files import write_json
+from cli.files import write_json
+from cli.run import run_command
 from experiments.environment import describe, device_slug
-from experiments.tables import markdown_table
+from experiments.reports.markdown import markdown_table
 from stn_keras import SpatialTransformer, transforms
 
 SHAPE = (256, 28, 28, 1)
@@ -29,7 +29,7 @@ def families(size):
 def forward_and_backward(transform, shape):
     """A function of no arguments: what a training graph computes, and both gradients."""
     warp = functools.partial(SpatialTransformer(transform=transform).warp, training=True)
-    run, tensor = samplers.keras_run(warp, samplers.MODES[MODE])
+    run, tensor = contestants.keras_run(warp, contestants.MODES[MODE])
     rng = np.random.default_rng(SEED)
     theta = transform.identity + rng.normal(0, 0.05, (shape[0], transform.num_parameters))
     arrays = rng.random(shape, "float32"), theta.astype("float32"), rng.random(shape, "float32")

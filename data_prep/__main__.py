@@ -3,18 +3,21 @@
 import textwrap
 from pathlib import Path
 
-from data_prep.clutter import CLUTTERED, Clutter, make_cluttered_set
-from data_prep.clutter import save as save_parts
-from data_prep.distorted_set import SETS, make_distorted_set
-from data_prep.distorted_set import save as save_distorted
-from data_prep.distortions import default_workers
-from data_prep.errors import OneLineParser, UserError, run_command
-from data_prep.files import atomic_folder, writable_folder
-from data_prep.gtsrb import CLASSES
-from data_prep.moved_signs import CANVAS, MOVED_SIGNS, example_pictures, make_moved_signs
-from data_prep.paper import RECIPES, make_paper_set
-from data_prep.shards import make_shards
+from cli.errors import UserError
+from cli.files import atomic_folder, writable_folder
+from cli.parser import OneLineParser
+from cli.run import run_command
+from data_prep.distortions.clutter import Clutter
+from data_prep.files import save_npz
+from data_prep.parallel import default_workers
+from data_prep.sets.cluttered import CLUTTERED, make_cluttered_set
+from data_prep.sets.distorted import SETS, make_distorted_set
+from data_prep.sets.distorted import save as save_distorted
+from data_prep.sets.moved_signs import CANVAS, MOVED_SIGNS, example_pictures, make_moved_signs
+from data_prep.sets.paper import RECIPES, make_paper_set
+from data_prep.sets.shards import make_shards
 from data_prep.sources import load_source
+from data_prep.sources.gtsrb import CLASSES
 
 LEAST = {
     "seed": 0,
@@ -160,7 +163,7 @@ def main():
 def import_drawers(pictures, preview):
     """Import what draws, so that a missing package is told before the work and not after it."""
     if pictures:
-        import data_prep.image_folder
+        import data_prep.sources.image_folder
     if preview:
         import data_prep.preview  # noqa: F401
 
@@ -207,7 +210,7 @@ def make_cluttered(arguments):
     dataset = make_cluttered_set(
         clutter, arguments.count, arguments.seed, arguments.data_dir, arguments.workers
     )
-    save_parts(dataset, arguments.out)
+    save_npz(dataset, arguments.out)
     print_made(arguments, len(dataset.train_labels), len(dataset.test_labels))
     write_pictures(
         arguments,
@@ -224,7 +227,7 @@ def write_pictures(arguments, parts):
     """The images of each part {name: (images, labels)} as PNG files, where they are asked for."""
     if not arguments.pictures:
         return
-    from data_prep.image_folder import write_images
+    from data_prep.sources.image_folder import write_images
 
     with atomic_folder(arguments.pictures) as folder:
         for name, (images, labels) in parts.items():
@@ -236,7 +239,7 @@ def make_paper(arguments):
     """A set of the paper, with test images in its preview."""
     source = load_source("mnist", arguments.data_dir)
     dataset = make_paper_set(arguments.set, arguments.seed, source)
-    save_parts(dataset, arguments.out)
+    save_npz(dataset, arguments.out)
     print_made(arguments, len(dataset.validation_labels), len(dataset.test_labels), "validation")
     if not arguments.no_preview:
         draw_grid(dataset, arguments.out.with_suffix(".png"))

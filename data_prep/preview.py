@@ -3,7 +3,7 @@
 import matplotlib
 import numpy as np
 
-from data_prep.files import atomic_path
+from cli.files import atomic_path
 
 
 def save_preview(dataset, path, per_family=3):

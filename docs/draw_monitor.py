@@ -7,11 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from data_prep.distorted_set import make_distorted_set
-from data_prep.distortions import default_workers
-from experiments.data import DATA_SEED, as_input
+from data_prep.parallel import default_workers
+from data_prep.sets.distorted import make_distorted_set
+from experiments.data.data import DATA_SEED, as_input
+from experiments.networks.keras_post import cnn, localization_net
 from stn_keras import with_spatial_transformer
-from stn_keras.models import cnn, localization_net
 from stn_keras.monitor import TransformerMonitor
 
 EPOCHS, SHOWN = 12, 8

@@ -1,6 +1,6 @@
 """Spatial transformer layers for Keras."""
 
-from stn_keras import callbacks, layers, models, ops, optimizers, transforms
+from stn_keras import layers, models, ops, optimizers, transforms, callbacks
 from stn_keras._version import __version__
 from stn_keras.layers import (
     BilinearSampler,

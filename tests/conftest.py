@@ -78,7 +78,7 @@ def _clean_keras():
 @pytest.fixture
 def quiet_training(monkeypatch):
     """Seeds the run alone: determinism of all operations cannot be taken back in this process."""
-    from experiments import training
+    from experiments.training import train as training
 
     monkeypatch.setattr(
         training, "make_reproducible", lambda settings: keras.utils.set_random_seed(settings.seed)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from data_prep.sources import load_source
+from experiments.networks.keras_post import cnn, localization_net
 from stn_keras import models
 
 
@@ -14,8 +15,8 @@ def tilted_model(**arguments):
         **arguments: of the transformer; `localization=None` takes the default network.
     """
     keras.utils.set_random_seed(0)
-    arguments = {"localization": models.localization_net(), **arguments}
-    model = models.with_spatial_transformer(models.cnn(), **arguments)
+    arguments = {"localization": localization_net(), **arguments}
+    model = models.with_spatial_transformer(cnn(), **arguments)
     kernel = model.get_layer("spatial_transformer").regressor.kernel
     spread = 0.01 if arguments["localization"] is None else 0.5  # its features are larger
     kernel.assign(np.random.default_rng(0).normal(0, spread, kernel.shape))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks import samplers
+from benchmarks import contestants
 from benchmarks.timing import times_faster
 from stn_keras.ops import sample
 from stn_keras.transforms import Affine
@@ -31,22 +31,22 @@ def reference(images, align_corners):
 @pytest.mark.parametrize(
     ("function", "align_corners"),
     [
-        (samplers.ours, False),
-        (samplers.ours_fused, False),
-        (samplers.keras_map_coordinates, False),
-        (samplers.keras_affine_transform, True),
-        (samplers.textbook, True),
+        (contestants.ours, False),
+        (contestants.ours_fused, False),
+        (contestants.keras_map_coordinates, False),
+        (contestants.keras_affine_transform, True),
+        (contestants.textbook, True),
     ],
 )
 def test_keras_contestants_read_the_same_pixels(images, function, align_corners):
-    run, tensor = samplers.keras_run(function, wrt=())
+    run, tensor = contestants.keras_run(function, wrt=())
     result = run(tensor(images), tensor(THETA), None)
     np.testing.assert_allclose(result, reference(images, align_corners), atol=2e-5)
 
 
 def test_torch_reads_the_same_pixels(images):
     pytest.importorskip("torch")
-    run, tensor = samplers.torch_run(wrt=())
+    run, tensor = contestants.torch_run(wrt=())
     result = run(tensor(images), tensor(THETA), None).numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(result, reference(images, False), atol=2e-5)
 
@@ -55,9 +55,9 @@ def test_torch_reads_the_same_pixels(images):
 def test_gradients_of_ours_agree_with_torch(rng, images, wrt):
     pytest.importorskip("torch")
     upstream = rng.random(images.shape, "float32")
-    run, tensor = samplers.keras_run(samplers.ours_fused, wrt, xla=True)
+    run, tensor = contestants.keras_run(contestants.ours_fused, wrt, xla=True)
     ours = run(*map(tensor, (images, THETA, upstream)))
-    run, tensor = samplers.torch_run(wrt)
+    run, tensor = contestants.torch_run(wrt)
     theirs = run(*map(tensor, (images, THETA, upstream)))
     for mine, other in zip(ours, theirs, strict=True):
         other = other.numpy()

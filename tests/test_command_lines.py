@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 import stn_keras  # noqa: F401  registers the layers of saved models
-from data_prep import distorted_set
-from data_prep.errors import UserError, run_command
-from data_prep.image_folder import ImageFiles, find_images
+from cli.errors import UserError
+from cli.run import run_command
+from data_prep.sets import distorted as distorted_set
+from data_prep.sources.image_folder import ImageFiles, find_images
 from experiments import EXPERIMENTS, environment
-from experiments.data import DATA_SEED
-from experiments.distorted import dataset_path
-from experiments.distorted_digits import DATA
-from experiments.evaluation import find_runs
-from experiments.runs import VALIDATED_HISTORY, Settings, run_of
+from experiments.catalogue.distorted_digits import DATA
+from experiments.data.data import DATA_SEED
+from experiments.data.distorted import dataset_path
+from experiments.evaluation.measure import find_runs
+from experiments.training.run_folder import VALIDATED_HISTORY, Settings, run_of
 
 ROOT = Path(__file__).parent.parent
 DIGITS = "distorted-digits"

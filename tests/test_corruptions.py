@@ -18,15 +18,18 @@ from PIL import Image
 from test_gtsrb import small_gtsrb, strip_members, write_original
 from test_pictures import CLASSES, cifar10_arrays, save_batches, write_folder
 
-from data_prep import distorted_set, sources
-from data_prep.cifar10 import read_cifar10
-from data_prep.errors import UserError
-from data_prep.gtsrb import read_gtsrb
-from data_prep.recipes import POST
-from experiments import EXPERIMENTS, saved, training
-from experiments.callbacks import SaveBestAndLast, WriteHistory
-from experiments.evaluation import load_run_model
-from experiments.runs import VALIDATED_HISTORY, Settings, next_step, run_of
+from cli.errors import UserError
+from data_prep import sources
+from data_prep.distortions.imgaug_recipes import POST
+from data_prep.sets import distorted as distorted_set
+from data_prep.sources.cifar10 import read_cifar10
+from data_prep.sources.gtsrb import read_gtsrb
+from experiments import EXPERIMENTS
+from experiments.evaluation.measure import load_run_model
+from experiments.training import checkpoint as saved
+from experiments.training import train as training
+from experiments.training.callbacks import SaveBestAndLast, WriteHistory
+from experiments.training.run_folder import VALIDATED_HISTORY, Settings, next_step, run_of
 from stn_keras.export import ExportError
 from stn_keras.export.images import read_images
 

@@ -8,13 +8,16 @@ import sys
 import numpy as np
 import pytest
 
-from data_prep import clutter, distorted_set, sources
-from data_prep.clutter import Clutter, draw_cluttered
-from data_prep.distortions import apply_family, distort
-from data_prep.errors import UserError
-from data_prep.files import atomic_folder, atomic_path
+from cli.errors import UserError
+from cli.files import atomic_folder, atomic_path
+from data_prep import sources
+from data_prep.distortions.clutter import Clutter, draw_cluttered
+from data_prep.distortions.imgaug_recipes import POST, RECIPES, STRONG
+from data_prep.distortions.imgaug_runner import apply_family, distort
+from data_prep.files import save_npz
 from data_prep.preview import save_grid, save_preview
-from data_prep.recipes import POST, RECIPES, STRONG
+from data_prep.sets import cluttered as clutter
+from data_prep.sets import distorted as distorted_set
 
 
 @pytest.fixture
@@ -313,7 +316,7 @@ def test_a_cluttered_set_is_the_same_for_any_number_of_workers(mnist_dir, tmp_pa
     files = []
     for seed, workers in ((1, 1), (1, 3), (2, 1)):
         made = clutter.make_cluttered_set(Clutter(), 70, seed, mnist_dir, workers, progress=False)
-        clutter.save(made, tmp_path / "set.npz")
+        save_npz(made, tmp_path / "set.npz")
         files.append((tmp_path / "set.npz").read_bytes())
     assert files[0] == files[1] != files[2]
     mnist = sources.load_source("mnist", mnist_dir)

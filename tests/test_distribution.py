@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.errors import UserError
-from experiments.base import JitterRanges
-from experiments.batches import InOrderFilled, ShuffledBatches
-from experiments.data import LabelledImages, TrainingImages
-from experiments.distribution import Place
-from experiments.runs import Settings, run_of
+from cli.errors import UserError
+from experiments.data.batches import InOrderFilled, ShuffledBatches
+from experiments.data.data import LabelledImages, TrainingImages
+from experiments.experiment import JitterRanges
+from experiments.training.devices import Place
+from experiments.training.run_folder import Settings, run_of
 
 ROOT = Path(__file__).parent.parent
 # On TensorFlow without dropout: there each device draws its own.
@@ -24,11 +24,16 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from experiments.base import Experiment, JitterRanges, Schedule
-from experiments.data import Data, LabelledImages, TrainingImages
-from experiments.distribution import Place
-from experiments.runs import Settings, run_of
-from experiments.training import train
+from experiments.experiment import Experiment
+from experiments.experiment import JitterRanges
+from experiments.experiment import Schedule
+from experiments.data.data import Data
+from experiments.data.data import LabelledImages
+from experiments.data.data import TrainingImages
+from experiments.training.devices import Place
+from experiments.training.run_folder import Settings
+from experiments.training.run_folder import run_of
+from experiments.training.train import train
 from stn_keras import SpatialTransformer
 
 place = Place(devices=2)
@@ -206,7 +211,7 @@ def test_a_process_that_cannot_go_on_ends_at_once(monkeypatch, capsys, error, co
 
 
 def test_a_process_names_the_first_one_that_it_misses(monkeypatch):
-    monkeypatch.setattr("experiments.distribution.PATIENCE", -1)
+    monkeypatch.setattr("experiments.training.devices.PATIENCE", -1)
     place = Place(processes=2, process=1, coordinator="127.0.0.1:1")
     with pytest.raises(UserError, match=r"expected process 0 at 127.0.0.1:1 within"):
         place.wait_for_first()

@@ -12,15 +12,17 @@ import pytest
 from PIL import Image, ImageSequence
 
 import train as train_command
-from data_prep.errors import UserError
-from experiments import EXPERIMENTS, pictures, report, training
-from experiments.base import Experiment, Schedule
-from experiments.batches import ShuffledBatches
-from experiments.callbacks import SaveBestAndLast, WriteHistory
-from experiments.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
-from experiments.evaluation import RunResult, check_comparable, evaluate_run, timed_images
-from experiments.runs import Run, Settings, next_step, run_of
-from experiments.significance import compare_with_plain, mcnemar
+from cli.errors import UserError
+from experiments import EXPERIMENTS
+from experiments.data.batches import ShuffledBatches
+from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
+from experiments.evaluation.measure import RunResult, check_comparable, evaluate_run, timed_images
+from experiments.evaluation.significance import compare_with_plain, mcnemar
+from experiments.experiment import Experiment, Schedule
+from experiments.reports import pictures, report
+from experiments.training import train as training
+from experiments.training.callbacks import SaveBestAndLast, WriteHistory
+from experiments.training.run_folder import Run, Settings, next_step, run_of
 from stn_keras import SpatialTransformer
 
 SETTINGS = Settings("tiny", "stn-tiny", 0, 3, 10, "float32", 42)
@@ -317,15 +319,6 @@ def test_history_takes_columns_as_they_come(tmp_path):
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     with pytest.raises(UserError, match="theta_scale"):
         run.read_history(["theta_scale"])
-
-
-def test_runs_of_earlier_versions_are_read(tmp_path):
-    run = Run(tmp_path)
-    later = ("transform", "schedule")
-    settings = {key: value for key, value in vars(SETTINGS).items() if key not in later}
-    run.config.write_text(json.dumps({"settings": settings, "environment": {}}))
-    assert run.settings() == SETTINGS
-    run.check_data({"seed": 7})
 
 
 def test_a_run_refuses_other_data(tmp_path):

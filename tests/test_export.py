@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from exported_models import digits, tilted_model
 
-from stn_keras import SpatialTransformer, models
+from experiments.networks.keras_post import cnn, dense_net
+from stn_keras import SpatialTransformer
 from stn_keras.export import (
     FORMATS,
     ExportError,
@@ -57,7 +58,7 @@ def test_every_format_gives_what_keras_gives(tmp_path, images, format, arguments
     need(format)
     model = tilted_model(**arguments)
     layer = model.get_layer("spatial_transformer")
-    theta = keras.ops.convert_to_numpy(layer.theta(images[:2]))
+    theta = keras.ops.convert_to_numpy(layer.predict_theta(images[:2]))
     assert np.abs(theta - layer.transform.identity).max(-1).min() > 1e-2
     path = tmp_path / f"model{SUFFIXES[format]}"
     exported = export(model, path, format, images, with_theta=True)
@@ -120,7 +121,7 @@ def fake(monkeypatch):
     ],
 )
 def test_what_differs_is_not_kept(tmp_path, images, fake, change, message):
-    model = models.dense_net()
+    model = dense_net()
     fake(lambda batch: {"scores": change(model(batch).numpy())})
     (tmp_path / "model.txt").write_text("before")
     with pytest.raises(ExportError, match=message):
@@ -129,7 +130,7 @@ def test_what_differs_is_not_kept(tmp_path, images, fake, change, message):
 
 
 def test_a_file_is_replaced_and_few_images_are_enough(tmp_path, images, fake):
-    model = models.dense_net()
+    model = dense_net()
     fake(lambda batch: {"scores": model(batch).numpy()})
     (tmp_path / "model.txt").write_text("before")
     exported = export(model, tmp_path / "model.txt", "fake", images[:3])
@@ -140,7 +141,7 @@ def test_a_file_is_replaced_and_few_images_are_enough(tmp_path, images, fake):
 def test_a_missing_package_is_named_with_its_extra(tmp_path, images, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r'needs the package onnx: pip install "\.\[export\]"'):
-        export(models.dense_net(), tmp_path / "model.onnx", "onnx", images)
+        export(dense_net(), tmp_path / "model.onnx", "onnx", images)
 
 
 @pytest.mark.parametrize(
@@ -157,14 +158,14 @@ def test_bad_arguments_are_refused(tmp_path, images, name, format, options, mess
     if format in FORMATS:
         need(format)
     with pytest.raises(ExportError, match=message):
-        export(models.dense_net(), tmp_path / name, format, images, **options)
+        export(dense_net(), tmp_path / name, format, images, **options)
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 28, 1), (28, 28, 1), (0, 28, 28, 1)])
 def test_images_of_another_shape_are_refused(tmp_path, shape, fake):
     fake(None)
     with pytest.raises(ExportError, match=r"expected images \(None, 28, 28, 1\)"):
-        export(models.dense_net(), tmp_path / "model.txt", "fake", np.zeros(shape))
+        export(dense_net(), tmp_path / "model.txt", "fake", np.zeros(shape))
 
 
 def test_theta_is_that_of_the_tensor_looked_at():
@@ -174,13 +175,15 @@ def test_theta_is_that_of_the_tensor_looked_at():
     model = with_named_outputs(keras.Model(whole, outputs), with_theta=True)
     layer.regressor.kernel.assign(np.full(layer.regressor.kernel.shape, 0.01))
     seen = -np.ones((1, 8, 8, 1), "float32")
-    np.testing.assert_array_equal(model.predict(seen, verbose=0)["theta"], layer.theta(seen))
+    np.testing.assert_array_equal(
+        model.predict(seen, verbose=0)["theta"], layer.predict_theta(seen)
+    )
     with pytest.raises(ExportError, match="one input"):
         with_named_outputs(keras.Model([whole, maps], whole + maps))
     with pytest.raises(
         ExportError, match=r"one spatial transformer among the model's own layers, got 0$"
     ):
-        with_named_outputs(models.cnn(), with_theta=True)
+        with_named_outputs(cnn(), with_theta=True)
     nested = keras.Sequential([whole, model.get_layer(layer.name), keras.layers.Flatten()])
     nested = keras.Sequential([whole, nested])
     with pytest.raises(ExportError, match="got 0 and 1 in nested models"):
@@ -201,7 +204,7 @@ def test_a_model_of_half_precision_is_remade_in_float32(images):
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "model.keras"
-    models.dense_net().save(path)
+    dense_net().save(path)
     return path
 
 
@@ -240,7 +243,7 @@ def make_unsafe(path):
     ids=["truncated", "foreign", "config", "absent", "newer", "unsafe"],
 )
 def test_bad_model_files_are_refused_in_one_line(saved, damage, message):
-    assert load_model(saved.parent).count_params() == models.dense_net().count_params()
+    assert load_model(saved.parent).count_params() == dense_net().count_params()
     damage(saved)
     for path in (saved, saved.parent):
         with pytest.raises(ExportError, match=message) as raised:
@@ -357,7 +360,7 @@ def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
 )
 def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, capsys, arguments, expected):
     monkeypatch.chdir(tmp_path)
-    models.dense_net().save("model.keras")
+    dense_net().save("model.keras")
     with pytest.raises(SystemExit, match="2"):
         command(monkeypatch, *arguments)
     error = capsys.readouterr().err
@@ -514,7 +517,7 @@ def test_a_stopped_command_leaves_no_file_and_says_one_line(
     tmp_path, monkeypatch, capsys, fake, number, code, word
 ):
     before = signal.getsignal(signal.SIGTERM)
-    models.dense_net().save(tmp_path / "model.keras")
+    dense_net().save(tmp_path / "model.keras")
     fake(lambda batch: signal.raise_signal(number))
     out = tmp_path / "model.txt"
     with pytest.raises(SystemExit, match=str(code)):

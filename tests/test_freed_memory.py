@@ -9,10 +9,10 @@ import pytest
 PAGES_OF_NEW_ARRAYS = """
 import resource, sys
 import numpy as np
-from experiments.freed_memory import keep_freed_memory
+from experiments.training.malloc import keep_freed_pages
 
 if sys.argv[1] == "kept":
-    assert keep_freed_memory()
+    assert keep_freed_pages()
 np.ones(2**23)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):

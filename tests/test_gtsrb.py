@@ -9,14 +9,15 @@ import pytest
 from corruptions import archive
 from PIL import Image
 
+from cli.errors import UserError
 from data_prep import __main__ as command
-from data_prep import gtsrb, moved_signs
-from data_prep.distortions import distort
-from data_prep.errors import UserError
-from data_prep.gtsrb import CLASSES, read_gtsrb, split_by_track, spread_over_tracks
-from data_prep.image_folder import find_images
-from data_prep.moved_signs import example_pictures, make_moved_signs
-from data_prep.recipes import moved
+from data_prep.distortions.imgaug_recipes import moved
+from data_prep.distortions.imgaug_runner import distort
+from data_prep.sets import moved_signs
+from data_prep.sets.moved_signs import example_pictures, make_moved_signs
+from data_prep.sources import gtsrb
+from data_prep.sources.gtsrb import CLASSES, read_gtsrb, split_by_track, spread_over_tracks
+from data_prep.sources.image_folder import find_images
 
 TRACKS, FRAMES = 3, 4
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from keras import layers
 
+from experiments.networks.keras_post import cnn, localization_net
 from stn_keras import (
     IterativeSpatialTransformer,
     ParallelSpatialTransformer,
     SpatialTransformer,
     with_spatial_transformer,
 )
-from stn_keras.models import cnn, localization_net
 
 SHAPE = (28, 28, 1)
 TRANSFORMERS = {

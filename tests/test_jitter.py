@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from experiments.base import JitterRanges
-from experiments.jitter import GRID, bend, draw_theta
+from experiments.data.jitter import GRID, bend, draw_theta
+from experiments.experiment import JitterRanges
 from stn_keras.ops import sample
 from stn_keras.transforms import Affine, ThinPlateSpline
 from stn_keras.transforms.thin_plate_spline import control_points

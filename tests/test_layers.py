@@ -7,6 +7,7 @@ from conftest import EXACT
 from keras import layers, ops
 
 import stn_keras
+from experiments.networks.keras_post import cnn, dense_net, localization_net
 from stn_keras import (
     BilinearSampler,
     GridGenerator,
@@ -14,7 +15,7 @@ from stn_keras import (
     SpatialTransformer,
     ThetaRegressor,
 )
-from stn_keras.models import cnn, dense_net, localization_net, with_spatial_transformer
+from stn_keras.models import with_spatial_transformer
 from stn_keras.ops import sample
 from stn_keras.transforms import Affine
 

@@ -13,12 +13,12 @@ from test_pictures import write_folder
 
 import evaluate as evaluate_command
 import train as train_command
-from data_prep.errors import UserError
-from data_prep.image_folder import ImageFiles, find_images, guess_shape
-from data_prep.picture_files import find_broken
+from cli.errors import UserError
+from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
+from data_prep.sources.picture_files import find_broken
 from experiments import EXPERIMENTS
-from experiments.distribution import Place
-from experiments.runs import Settings, run_of
+from experiments.training.devices import Place
+from experiments.training.run_folder import Settings, run_of
 
 FOLDER = EXPERIMENTS["image-folder"]
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from stn_keras.models import cnn, with_spatial_transformer
-from stn_keras.optimizers import ConvMuon, with_localization_rate
+from experiments.networks.keras_post import cnn
+from experiments.training.optimizers import ConvMuon
+from stn_keras.models import with_spatial_transformer
+from stn_keras.optimizers import with_localization_rate
 
 
 def stepped(optimizer, values, gradient, path="kernel"):

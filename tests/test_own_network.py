@@ -12,6 +12,7 @@ from gradients import value_and_gradients
 from keras import layers, ops
 
 from data_prep.sources import load_source
+from experiments.networks.keras_post import cnn
 from stn_keras import (
     IterativeSpatialTransformer,
     ParallelSpatialTransformer,
@@ -21,7 +22,6 @@ from stn_keras import (
 )
 from stn_keras.callbacks import TransformerMonitor
 from stn_keras.layers.localization import Thumbnail
-from stn_keras.models import cnn
 from stn_keras.optimizers import with_localization_rate
 
 ROOT = Path(__file__).parent.parent

@@ -9,18 +9,19 @@ import pytest
 from PIL import Image
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
-from data_prep import paper
-from data_prep.clutter import save
-from data_prep.errors import UserError
+from cli.errors import UserError
+from data_prep.distortions.paper import Placement
+from data_prep.files import save_npz
+from data_prep.sets import paper
 from data_prep.sources import Source
-from data_prep.warps import Placement
-from experiments import EXPERIMENTS, training
-from experiments.base import Schedule
-from experiments.batches import ShuffledBatches
-from experiments.data import AddedDigits, Data, LabelledImages
-from experiments.paper import COLUMNS
-from experiments.pictures import draw_transformer
-from experiments.random_warp import RandomWarp
+from experiments import EXPERIMENTS
+from experiments.catalogue.paper import COLUMNS
+from experiments.data.batches import ShuffledBatches
+from experiments.data.data import AddedDigits, Data, LabelledImages
+from experiments.data.random_warp import RandomWarp
+from experiments.experiment import Schedule
+from experiments.reports.pictures import draw_transformer
+from experiments.training import train as training
 from stn_keras import ParallelSpatialTransformer
 
 NAMES = tuple(paper.RECIPES)
@@ -42,7 +43,7 @@ def test_a_set_is_the_same_for_the_same_seed(source, tmp_path, name):
     files = []
     for seed in (1, 1, 2):
         made = paper.make_paper_set(name, seed, source, progress=False)
-        save(made, tmp_path / "set.npz")
+        save_npz(made, tmp_path / "set.npz")
         files.append((tmp_path / "set.npz").read_bytes())
     assert files[0] == files[1] != files[2]
     canvas, digits = made.parameters["distortion"]["canvas"], paper.RECIPES[name].digits

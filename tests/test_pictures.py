@@ -12,12 +12,12 @@ import pytest
 from PIL import ExifTags, Image
 
 import evaluate as evaluate_command
-from data_prep.cifar10 import CLASSES, read_cifar10
-from data_prep.errors import UserError
-from data_prep.image_folder import ImageFiles, find_images, guess_shape
+from cli.errors import UserError
+from data_prep.sources.cifar10 import CLASSES, read_cifar10
+from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
 from experiments import EXPERIMENTS
-from experiments.batches import InOrder
-from experiments.data import as_input
+from experiments.data.batches import InOrder
+from experiments.data.data import as_input
 
 
 def write_folder(root, rng, classes=("cat", "dog"), count=8, shape=(20, 30, 3)):

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.errors import PACKAGES
-from experiments.data import DATA_SEED
-from experiments.runs import Settings, run_of
+from cli.errors import PACKAGES
+from experiments.data.data import DATA_SEED
+from experiments.training.run_folder import Settings, run_of
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the command lines start TensorFlow", allow_module_level=True)
@@ -168,7 +168,7 @@ def test_imgaug_is_installed_without_what_it_asks_for(run, files):
 
 
 def test_a_fault_of_the_project_is_not_taken_for_a_missing_package(run):
-    script = "from data_prep.errors import run_command; run_command(lambda: __import__('no'), 'x')"
+    script = "from cli.run import run_command; run_command(lambda: __import__('no'), 'x')"
     code, _, err = run("-c", script)
     assert code == 1
     assert "ModuleNotFoundError: No module named 'no'" in err

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from data_prep.quiet import set_environment
+from cli.startup import set_environment
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
@@ -19,7 +19,7 @@ def test_tensorflow_computes_by_onednn_unless_somebody_has_set_it(monkeypatch, b
 
 
 def test_importing_keras_prints_nothing():
-    command = "from data_prep.quiet import quiet_import; quiet_import('stn_keras')"
+    command = "from cli.startup import import_keras; import_keras('stn_keras')"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
     assert done.stdout + done.stderr == b""
 
@@ -27,8 +27,8 @@ def test_importing_keras_prints_nothing():
 def test_tensorflow_tells_errors_alone():
     pytest.importorskip("tensorflow")
     command = """
-from data_prep.quiet import quiet_import
-logger = quiet_import("tensorflow").get_logger()
+from cli.startup import import_keras
+logger = import_keras("tensorflow").get_logger()
 logger.warning("too many models are compiled")
 logger.error("this matters")
 """

@@ -9,12 +9,15 @@ import pytest
 from test_experiments import SETTINGS, TINY, TINY_DATA, dry_run
 
 import train as train_command
-from data_prep.errors import UserError
-from experiments import EXPERIMENTS, records, report, training
-from experiments.evaluation import RunResult, find_runs
-from experiments.runs import run_of
-from experiments.significance import compare_with_plain
-from stn_keras.models import tutorial_cnn, tutorial_localization_net, with_spatial_transformer
+from cli.errors import UserError
+from experiments import EXPERIMENTS
+from experiments.evaluation.measure import RunResult, find_runs
+from experiments.evaluation.significance import compare_with_plain
+from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
+from experiments.reports import report, run_log
+from experiments.training import train as training
+from experiments.training.run_folder import run_of
+from stn_keras.models import with_spatial_transformer
 
 PUBLISHED = replace(SETTINGS, schedule="published", epochs=7, batch_size=5)
 
@@ -175,36 +178,36 @@ def test_a_report_tells_what_transformers_take_back(tmp_path):
         {"turned": 0.5, "scaled": -0.004, "shifted": -0.25},
         {"turned": 1, "scaled": 0, "shifted": 0},
     )
-    records.write(seeds, TINY_DATA, tmp_path)
-    kept = records.others(TINY, TINY_DATA, tmp_path, [])
+    run_log.write(seeds, TINY_DATA, tmp_path)
+    kept = run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])
     summary = report.summarize(TINY, [*kept, result(PUBLISHED, 0.9)], TINY_DATA)
     report.write(summary, {}, tmp_path)
     assert "| stn-tiny |     75 |      0 |     -12 |\n\n" in (tmp_path / "report.md").read_text()
 
 
 def test_a_report_of_before_is_read(tmp_path):
-    records.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
-    file = tmp_path / records.FILE
+    run_log.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
+    file = tmp_path / run_log.FILE
     record = json.loads(file.read_text())
     del record["undone"]
     file.write_text(json.dumps(record | {"theta_deviation": 0.2}))
-    assert records.others(TINY, TINY_DATA, tmp_path, [])[0].undone is None
+    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])[0].undone is None
 
 
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):
     plain = result(replace(SETTINGS, model="tiny"), 0.5)
     plain.history = [{"epoch": 0.0, "loss": 0.7}]
-    records.write([plain, result(SETTINGS, 0.9), plain], TINY_DATA, tmp_path)
-    kept = records.others(TINY, TINY_DATA, tmp_path, [(None, SETTINGS)])
+    run_log.write([plain, result(SETTINGS, 0.9), plain], TINY_DATA, tmp_path)
+    kept = run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [(None, SETTINGS)])
     np.testing.assert_equal([vars(other) for other in kept], [vars(plain)])
-    assert records.others(TINY, TINY_DATA, tmp_path / "none", []) == []
+    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path / "none", []) == []
 
 
 def test_a_report_without_noted_runs_keeps_its_accuracies(tmp_path):
     results = [result(replace(SETTINGS, seed=seed), share) for seed, share in ((0, 0.5), (1, 0.9))]
     summary = report.summarize(TINY, results, TINY_DATA)
     report.write(summary, {}, tmp_path)
-    kept = records.others(TINY, TINY_DATA, tmp_path, [])
+    kept = run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])
     again = report.summarize(TINY, kept, TINY_DATA)
     assert again["models"][0]["accuracy"] == summary["models"][0]["accuracy"]
     assert [result.settings.seed for result in kept] == [0, 1]
@@ -221,12 +224,12 @@ def test_a_report_without_noted_runs_keeps_its_accuracies(tmp_path):
 def test_runs_that_do_not_belong_to_a_report_are_refused(damage, message, tmp_path):
     data = replace(TINY_DATA, parameters={"seed": 7}) if damage == "other data" else TINY_DATA
     settings = replace(SETTINGS, experiment="paper-r") if damage == "other experiment" else SETTINGS
-    records.write([result(settings, 0.9)], data, tmp_path)
+    run_log.write([result(settings, 0.9)], data, tmp_path)
     if damage == "cut off":
-        path = tmp_path / records.FILE
+        path = tmp_path / run_log.FILE
         path.write_text(path.read_text()[:100])
     with pytest.raises(UserError, match=message):
-        records.others(TINY, TINY_DATA, tmp_path, [])
+        run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])
 
 
 @pytest.mark.parametrize(
@@ -238,11 +241,11 @@ def test_runs_that_do_not_belong_to_a_report_are_refused(damage, message, tmp_pa
     ],
 )
 def test_noted_runs_of_another_form_are_refused(part, message, tmp_path):
-    records.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
-    path = tmp_path / records.FILE
+    run_log.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
+    path = tmp_path / run_log.FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), **part}))
     with pytest.raises(UserError, match=message):
-        records.others(TINY, TINY_DATA, tmp_path, [])
+        run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])
 
 
 def test_a_model_is_compared_with_the_classifier_of_its_schedule():

@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 
+from cli.errors import UserError
 from data_prep import __main__ as command
-from data_prep.distorted_set import make_distorted_set
-from data_prep.errors import UserError
-from data_prep.shards import ShardedImages, load_shards, make_shards
+from data_prep.sets.distorted import make_distorted_set
+from data_prep.sets.shards import ShardedImages, load_shards, make_shards
 from experiments import EXPERIMENTS
-from experiments.distorted import DistortedData
+from experiments.data.distorted import DistortedData
 
 DIGITS = "distorted-digits"
 

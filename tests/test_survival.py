@@ -16,18 +16,18 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support import survival
 from test_command_lines import DIGITS, ROOT, command, files_in, run, settings_of, train
 from test_distribution import environment, write_mnist
 from test_experiments import TINY, TINY_DATA, stopped, tiny_images, trained
 
-from benchmarks import survival
-from data_prep.errors import UserError
-from data_prep.files import atomic_path
-from experiments.base import Schedule
-from experiments.callbacks import SaveBestAndLast
-from experiments.data import LabelledImages, TrainingImages
-from experiments.runs import run_of
-from experiments.saved import not_finite
+from cli.errors import UserError
+from cli.files import atomic_path
+from experiments.data.data import LabelledImages, TrainingImages
+from experiments.experiment import Schedule
+from experiments.training.callbacks import SaveBestAndLast
+from experiments.training.checkpoint import not_finite
+from experiments.training.run_folder import run_of
 
 KILLS = int(os.environ.get("STN_KILLS", "2"))
 
@@ -81,7 +81,7 @@ def test_sigterm_ends_data_preparation_and_its_workers(tmp_path):
 def test_a_worker_ends_by_sigterm_whatever_its_parent_does():
     # A handler of Python's waits until a lock is taken, and a worker may wait for one forever.
     script = (
-        "import signal; from data_prep.distortions import _mapper\n"
+        "import signal; from data_prep.distortions.imgaug_runner import _mapper\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "with _mapper(2) as each: print(set(each(signal.getsignal, [signal.SIGTERM] * 4)))"
     )

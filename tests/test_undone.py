@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from experiments import undone
+from experiments.evaluation import motion_invariance as undone
 from stn_keras import SpatialTransformer
 from stn_keras.ops import identity_coordinates
 

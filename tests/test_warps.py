@@ -6,10 +6,10 @@ import pytest
 from conftest import TOLERANCE
 from keras import ops
 
-from data_prep.paper import RECIPES
-from data_prep.warps import Cluttered, Elastic, Perspective, Placement
-from experiments.callbacks import GrowDistortion
-from experiments.random_warp import RandomWarp
+from data_prep.distortions.paper import Cluttered, Elastic, Perspective, Placement
+from data_prep.sets.paper import RECIPES
+from experiments.data.random_warp import RandomWarp
+from experiments.training.callbacks import GrowDistortion
 from stn_keras.transforms import ThinPlateSpline
 
 WARPS = {name: recipe.warp for name, recipe in RECIPES.items() if recipe.digits == 1}

@@ -60,10 +60,7 @@ def with_named_outputs(model: keras.Model, with_theta: bool = False) -> keras.Mo
         ['scores', 'straightened', 'theta']
     """
     check_model(model)
-    outputs = {"scores": model.outputs[0]}
-    if with_theta:
-        straightened, theta = _output_and_theta(_own_transformer(model))
-        outputs |= {"theta": theta, "straightened": straightened}
+    outputs = _outputs_with_theta(model) if with_theta else {"scores": model.outputs[0]}
     return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
@@ -98,8 +95,35 @@ def _own_transformer(model):
     return own[0]
 
 
-def _output_and_theta(transformer):
-    """What a transformer returns in its model's graph, and its theta, as symbolic tensors."""
-    inputs = transformer.input
-    looked_at = inputs[-1] if isinstance(inputs, list) else inputs
-    return transformer.output, transformer.theta(looked_at)
+def _outputs_with_theta(model):
+    """The named outputs of the model's graph, in which the transformer also returns its theta."""
+    transformer, returned = _own_transformer(model), {}
+    with_theta = _ReturnTheta(transformer)
+
+    def call(layer, *args, **kwargs):
+        if layer is not transformer:
+            return layer(*args, **kwargs)
+        straightened, theta = with_theta(*args, **kwargs)
+        returned.update(theta=theta, straightened=straightened)
+        return straightened
+
+    graph = keras.Model(model.inputs[0], model.outputs[0])
+    again = keras.models.clone_model(
+        graph, input_tensors=model.inputs[0], clone_function=lambda layer: layer, call_function=call
+    )
+    return {"scores": again.outputs[0], **returned}
+
+
+class _ReturnTheta(keras.layers.Layer):
+    """Calls a transformer for its output and its theta.
+
+    The transformer cannot be a part of the new model: Keras takes the number of a layer's outputs
+    from its first call, which returned one.
+    """
+
+    def __init__(self, transformer):
+        super().__init__(autocast=False, dtype=transformer.dtype_policy)
+        self.transformer = transformer
+
+    def call(self, images, localization_inputs=None):
+        return self.transformer(images, localization_inputs, return_theta=True)

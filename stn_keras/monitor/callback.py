@@ -136,15 +136,15 @@ class TransformerMonitor(keras.callbacks.Callback):
     def _observe(self):
         """What the transformer does with the images now."""
         layer, images, seen = self.transformer, self.images, self.localization_inputs
-        theta = _predict_theta(layer, self._looked_at)
+        theta = ops.convert_to_numpy(layer.predict_theta(images, seen, training=False))
         others = {} if seen is None else {"localization_inputs": seen[: self.shown]}
         outputs = layer(images[: self.shown], **others, training=False)
-        channels_first = layer.sampler.data_format == "channels_first"
+        channels_first = layer.reader.channels_first
         input_size = images.shape[2:] if channels_first else images.shape[1:3]
         output_size = layer.output_size or input_size
         return _Observed(
             theta,
-            _coordinates(layer.transform, theta, output_size, input_size),
+            _coordinates(layer.theta_transform, theta, output_size, input_size),
             _channels_last(images[: self.shown], channels_first),
             _channels_last(ops.convert_to_numpy(ops.cast(outputs, "float32")), channels_first),
         )
@@ -209,10 +209,6 @@ class _Observed(NamedTuple):
     coordinates: np.ndarray
     inputs: np.ndarray
     outputs: np.ndarray
-
-
-def _predict_theta(layer, looked_at):
-    return ops.convert_to_numpy(layer.theta(looked_at, training=False))
 
 
 def _coordinates(transform, theta, output_size, input_size):

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from stn_keras.ops import decompose, half_extents, homogeneous_meshgrid, identity_coordinates
+from stn_keras.ops import decompose, homogeneous_meshgrid, identity_coordinates, pixels_per_unit
 
 _SMALLEST_SCALE, _LARGEST_SHARE_OUTSIDE, _SMALLEST_SPREAD = 0.05, 0.9, 1e-6
 
@@ -109,8 +109,8 @@ def _finite_fits(coordinates, input_size, align_corners):
     filled = np.where(finite[:, None, None, None], coordinates, 0)
     matrix = _affine_fit(filled, input_size, align_corners)
     # All are decomposed before some are dropped: JAX compiles anew for every batch size.
-    rotation = ops.convert_to_numpy(decompose(matrix.astype("float32")).rotation_degrees)
-    return matrix[finite], rotation[finite]
+    parts = decompose(matrix.astype("float32"), input_size=input_size, align_corners=align_corners)
+    return matrix[finite], ops.convert_to_numpy(parts.rotation_degrees)[finite]
 
 
 def _circular_mean_and_std(degrees):
@@ -124,7 +124,7 @@ def _circular_mean_and_std(degrees):
 def _affine_fit(coordinates, input_size, align_corners):
     """The affine theta (N, 2, 3), in least squares, of coordinates (N, H', W', 2)."""
     output_size = coordinates.shape[1:3]
-    extents = half_extents(input_size, align_corners, "float64")
+    extents = pixels_per_unit(input_size, align_corners, "float64")
     identity = identity_coordinates(output_size, input_size, align_corners, "float64")
     # The move from the identity is fitted, so that an axis of one pixel keeps its scale of 1.
     moves = (coordinates - identity) / np.where(extents > 0, extents, 1)

@@ -1,0 +1,157 @@
+"""What `benchmarks.sampler` compares: warp images by theta, alone or with gradients.
+
+Each contestant makes `run(images, theta, upstream)`: results of one call, finished when it returns.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from stn_keras import SpatialTransformer
+from stn_keras.ops import homogeneous_meshgrid, sample_xy
+from stn_keras.transforms import Affine
+
+SEED = 0
+MODES = {"forward": (), "theta gradient": ("theta",), "full gradient": ("images", "theta")}
+
+
+def inputs(shape):
+    """Images, theta up to 30 degrees, 20 % and a fifth of half the width, an upstream gradient."""
+    rng = np.random.default_rng(SEED)
+    count = shape[0]
+    angle, scale = rng.uniform(-np.pi / 6, np.pi / 6, count), rng.uniform(0.8, 1.2, count)
+    shift = rng.uniform(-0.2, 0.2, (2, count))
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    theta = np.stack([cosine, -sine, shift[0], sine, cosine, shift[1]], -1).astype("float32")
+    return rng.random(shape, "float32"), theta, rng.standard_normal(shape, "float32")
+
+
+def ours(images, theta):
+    """The library's grid and sampler, as they stand."""
+    size = images.shape[1:3]
+    x, y = Affine().source_xy(theta, size, size)
+    return sample_xy(images, x, y)
+
+
+def ours_fused(images, theta):
+    """The same with the kernels that `SpatialTransformer` runs while training."""
+    return SpatialTransformer().warp(images, theta, training=True)
+
+
+def textbook(images, theta):
+    """Bilinear sampling as tutorials write it: four gather_nd with a batch index."""
+    import tensorflow as tf
+
+    count, height, width, _ = images.shape
+    grid = homogeneous_meshgrid((height, width), align_corners=True).T
+    moved = tf.matmul(tf.reshape(theta, (-1, 2, 3)), tf.tile(grid[None], (count, 1, 1)))
+    x = (tf.reshape(moved[:, 0], (count, height, width)) + 1) * (width - 1) / 2
+    y = (tf.reshape(moved[:, 1], (count, height, width)) + 1) * (height - 1) / 2
+    x0, y0 = tf.cast(tf.floor(x), "int32"), tf.cast(tf.floor(y), "int32")
+    x0, x1 = (tf.clip_by_value(i, 0, width - 1) for i in (x0, x0 + 1))
+    y0, y1 = (tf.clip_by_value(i, 0, height - 1) for i in (y0, y0 + 1))
+    batch = tf.tile(tf.range(count)[:, None, None], (1, height, width))
+
+    def pixel(x, y):
+        return tf.gather_nd(images, tf.stack([batch, y, x], 3))
+
+    def weight(a, b):
+        return ((1 - tf.abs(x - tf.cast(a, "float32"))) * (1 - tf.abs(y - tf.cast(b, "float32"))))[
+            ..., None
+        ]
+
+    corners = [(x0, y0), (x0, y1), (x1, y0), (x1, y1)]
+    return tf.add_n([weight(a, b) * pixel(a, b) for a, b in corners])
+
+
+def keras_affine_transform(images, theta):
+    """Keras's op; takes a matrix in pixels and gives it no gradient on TensorFlow."""
+    height, width = images.shape[1:3]
+    a, b, tx, c, d, ty = (theta[:, i] for i in range(6))
+    x, y = (width - 1) / 2, (height - 1) / 2
+    # The same transform about the centre, in pixels.
+    rows = [
+        [a, b * x / y, x * (1 + tx - a - b)],
+        [c * y / x, d, y * (1 + ty - c - d)],
+    ]
+    zero = ops.zeros_like(a)
+    matrix = ops.stack([*rows[0], *rows[1], zero, zero], axis=-1)
+    return ops.image.affine_transform(images, matrix, "bilinear", "constant")
+
+
+def keras_map_coordinates(images, theta):
+    """Keras's op, fed with our coordinates."""
+    count, height, width, channels = images.shape
+    x, y = Affine().source_xy(theta, (height, width), (height, width))
+    shape = (count, height, width, channels)
+    index = np.indices(shape).astype("float32")
+    full = [index[0], *(ops.broadcast_to(axis[..., None], shape) for axis in (y, x)), index[3]]
+    return ops.image.map_coordinates(images, ops.stack(full), order=1, fill_mode="constant")
+
+
+def keras_run(function, wrt, xla=False):
+    """`function(images, theta)` and its gradients to `wrt`, compiled by the backend."""
+    if keras.backend.backend() == "jax":
+        return _jax_run(function, wrt)
+    return _tensorflow_run(function, wrt, xla)
+
+
+def fused_run(mode):
+    """Ours under XLA."""
+    return keras_run(ours_fused, MODES[mode], xla=True)
+
+
+def _tensorflow_run(function, wrt, xla):
+    import tensorflow as tf
+
+    @tf.function(jit_compile=xla)
+    def run(images, theta, upstream):
+        if not wrt:
+            return function(images, theta)
+        tensors = [{"images": images, "theta": theta}[name] for name in wrt]
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            result = function(images, theta)
+        return tape.gradient(result, tensors, upstream)
+
+    return run, tf.constant
+
+
+def _jax_run(function, wrt):
+    import jax
+
+    @jax.jit
+    def run(images, theta, upstream):
+        if wrt == ("theta",):
+            return jax.vjp(lambda theta: function(images, theta), theta)[1](upstream)
+        return jax.vjp(function, images, theta)[1](upstream) if wrt else function(images, theta)
+
+    return (lambda *tensors: jax.block_until_ready(run(*tensors))), jax.numpy.asarray
+
+
+def torch_run(wrt):
+    """torch's affine_grid and grid_sample, channels first as they are made for."""
+    import torch
+    from torch.nn import functional
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def run(images, theta, upstream):
+        images = images.detach().requires_grad_("images" in wrt)
+        theta = theta.detach().requires_grad_("theta" in wrt)
+        grid = functional.affine_grid(theta, images.shape, align_corners=False)
+        result = functional.grid_sample(images, grid, align_corners=False)
+        if wrt:
+            inputs = [tensor for tensor in (images, theta) if tensor.requires_grad]
+            result = torch.autograd.grad(result, inputs, upstream)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return result
+
+    def tensor(array):
+        channels_first = torch.tensor(array, device=device)
+        if array.ndim == 2:
+            return channels_first.reshape(-1, 2, 3)
+        return channels_first.permute(0, 3, 1, 2).contiguous()
+
+    return run, tensor

@@ -1,0 +1,43 @@
+"""python -m benchmarks.peak_memory {ours,torch} BATCH: peak memory of full gradients in a process.
+
+Compiling and importing take memory too, so what counts is how the peak grows with the batch. Linux
+alone tells a process's own peak.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SHAPE = (8, 256, 256, 3)
+_BATCHES = (32, 64)
+
+
+def growth(name):
+    """MiB that a full gradient at SHAPE takes, its inputs and results included."""
+    small, large = (_peak_of_process(name, batch) for batch in _BATCHES)
+    return round((large - small) * SHAPE[0] / (_BATCHES[1] - _BATCHES[0]), 1)
+
+
+def _peak_of_process(name, batch):
+    command = [sys.executable, "-m", "benchmarks.peak_memory", name, str(batch)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def main():
+    """Take full gradients, print the peak in MiB."""
+    from benchmarks.contestants import MODES, fused_run, inputs, torch_run
+
+    name, batch = sys.argv[1], int(sys.argv[2])
+    mode = "full gradient"
+    run, tensor = torch_run(MODES[mode]) if name == "torch" else fused_run(mode)
+    tensors = [tensor(array) for array in inputs((batch, *SHAPE[1:]))]
+    for _ in range(3):
+        run(*tensors)
+    status = Path("/proc/self/status").read_text()
+    print(int(re.search(r"VmHWM:\s*(\d+)", status).group(1)) / 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What a source gives, and where its files lie."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images (N, H, W, C) with labels (N,) int64, for training and testing.
+
+    Images are uint8, or float32 in [0, 1] where the source's file keeps them so. The note says what
+    is special about this copy of the data, or is empty.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    note: str = field(default="", kw_only=True)
+
+    def fingerprint(self):
+        """SHA-256 of all images and labels."""
+        digest = hashlib.sha256()
+        for member in fields(self):
+            if member.name != "note":
+                digest.update(np.ascontiguousarray(getattr(self, member.name)))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class SourceWithValidation(Source):
+    """A source that brings a validation part of its own."""
+
+    validation_images: np.ndarray
+    validation_labels: np.ndarray
+
+
+def named_folder(data_dir):
+    """The folder of data files that an argument or STN_DATA_DIR names, or None."""
+    return data_dir or os.environ.get("STN_DATA_DIR") or None
+
+
+def data_folder(data_dir):
+    """Where data files lie: `named_folder`, else Keras's cache."""
+    return Path(named_folder(data_dir) or keras_cache())
+
+
+def keras_cache():
+    """Where Keras keeps what it has downloaded."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"

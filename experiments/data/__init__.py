@@ -1,0 +1,1 @@
+"""The data of experiments, and the batches they come in."""

@@ -1,0 +1,68 @@
+"""What training took, by the reports that are there."""
+
+import json
+from pathlib import Path
+
+from cli.errors import UserError
+from experiments.experiment import DEFAULT_SCHEDULE
+
+
+def measured_cost(folder, settings):
+    """What an epoch of a run, or of its network by another schedule, took where it was measured.
+
+    Args:
+        folder: that of all reports.
+        settings: `experiments.training.run_folder.Settings`.
+
+    Returns:
+        (seconds, how it was measured), or None where no report has the network.
+
+    Raises:
+        UserError: the report is damaged.
+    """
+    path = Path(folder) / settings.experiment / "report.json"
+    if not path.exists():
+        return None
+    try:
+        return _cost(read_report(path)["models"], settings)
+    except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError):
+        raise UserError(f"expected a report of evaluate.py at {path}") from None
+
+
+def _cost(models, settings):
+    networks = [model for model in models if network_of(model) == settings.network]
+    if not networks:
+        return None
+    model = min(networks, key=lambda model: schedule_of(model) != settings.schedule)
+    run, schedule = model["runs"][0], schedule_of(model)
+    seconds = model["training_seconds"] / run["settings"]["epochs"]
+    how, batch_size = run["environment"]["device"], run["settings"]["batch_size"]
+    if schedule != settings.schedule:
+        how += f", by the schedule {schedule}"
+    if batch_size != settings.batch_size:
+        how += f", in batches of {batch_size}"
+    return seconds, how
+
+
+def read_report(path):
+    """A report.json.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        summary = json.loads(path.read_text())
+        summary["models"]
+        return summary
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"expected a report of evaluate.py at {path}") from None
+
+
+def network_of(model):
+    """The network of a report's model, whatever its schedule."""
+    return model.get("network", model["model"])  # earlier reports knew one schedule alone
+
+
+def schedule_of(model):
+    """The schedule that a report's model was trained by."""
+    return model["runs"][0]["settings"].get("schedule", DEFAULT_SCHEDULE)

@@ -1,0 +1,105 @@
+"""What the runs of a report achieved, a line of JSON each, kept beside it.
+
+With them a report can grow on a machine that has not the weights of its earlier runs.
+"""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+
+from cli.errors import UserError
+from cli.files import atomic_path, read_text
+from experiments.evaluation.measure import RunResult, belongs
+from experiments.training.run_folder import parse_settings
+
+FILE = "runs.jsonl"
+REPORT = "report.json"
+
+
+def exists(folder):
+    """Whether a folder has a report whose runs can be read."""
+    return any((folder / name).exists() for name in (FILE, REPORT))
+
+
+def write(results, data, folder):
+    """Write what every run achieved, and on which data, into the report's folder."""
+    records = ({**_plain(result), "data": data.parameters} for result in results)
+    lines = [json.dumps(record, separators=(",", ":")) for record in records]
+    with atomic_path(folder / FILE) as partial:
+        partial.write_text("\n".join([*lines, ""]))
+
+
+def runs_from_elsewhere(experiment, data, folder, runs):
+    """What the runs that are in the folder's report and not among `runs` achieved.
+
+    Args:
+        experiment: `experiments.Experiment`.
+        data: `experiments.data.data.Data` of the evaluation.
+        folder: where the report lies; nothing may lie there yet.
+        runs: list of (`Run`, `Settings`) of `experiments.training.run_folder`.
+
+    Returns:
+        List of `experiments.evaluation.measure.RunResult`.
+
+    Raises:
+        UserError: the file is damaged, or a run is of another experiment or other data.
+    """
+    here = {(settings.name, settings.seed) for _, settings in runs}
+    kept = []
+    for parameters, result in _read(folder):
+        if not belongs(result.settings, experiment):
+            raise UserError(f"expected runs of {experiment.name} in {folder / FILE}, got others")
+        if set(result.accuracy) != set(data.test_sets()):
+            names = ", ".join(data.test_sets())
+            raise UserError(f"expected accuracies on {names} in {folder / FILE}")
+        if parameters != data.parameters:
+            raise UserError(f"expected runs on the data used here in {folder / FILE}, got others")
+        if (result.model, result.seed) not in here:
+            here.add((result.model, result.seed))
+            kept.append(result)
+    return kept
+
+
+def _read(folder):
+    """What the data of every run were made from, and its result."""
+    if not exists(folder):
+        return []
+    try:
+        if (folder / FILE).exists():
+            records = [json.loads(line) for line in read_text(folder / FILE).splitlines()]
+        else:
+            records = list(_records_of(json.loads(read_text(folder / REPORT))))
+        return [(record.pop("data"), _result(record)) for record in records]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UserError(f"expected the runs of a report of evaluate.py in {folder}") from None
+
+
+def _plain(result):
+    predicted = {name: classes.tolist() for name, classes in result.predicted.items()}
+    return {**asdict(result), "predicted": predicted}
+
+
+def _records_of(summary):
+    """The runs of a report from before they were noted, without histories and predictions."""
+    shared = ("parameters", "sweeps", "images_per_second", "training_seconds")
+    own = ("settings", "accuracy", "environment", "best_epoch")
+    for model in summary["models"]:
+        for run in model["runs"]:
+            yield {
+                **{name: model[name] for name in shared},
+                **{name: run[name] for name in own},
+                "evaluated": summary["environment"],
+                "predicted": {},
+                "data": summary["data"],
+            }
+
+
+def _result(record):
+    record.pop("theta_deviation", None)  # of earlier reports
+    predicted = {name: np.array(classes) for name, classes in record["predicted"].items()}
+    settings = parse_settings(record["settings"])
+    for name in ("accuracy", "environment", "sweeps"):
+        if not isinstance(record[name], dict):
+            raise TypeError(name)
+    return RunResult(**{**record, "settings": settings, "predicted": predicted})

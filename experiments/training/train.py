@@ -1,0 +1,207 @@
+"""Train one model of an experiment, so that a killed run can go on where it was."""
+
+import sys
+
+import keras
+import numpy as np
+
+from cli.errors import UserError, one_line
+from cli.files import write_json
+from cli.startup import stderr_silenced
+from experiments import environment
+from experiments.data.batches import InOrder, InOrderFilled, ShuffledBatches
+from experiments.evaluation.measure import batch_size, predict
+from experiments.training import optimizers
+from experiments.training.callbacks import (
+    VALIDATION_LOSS,
+    EpochSeconds,
+    GrowDistortion,
+    SaveBestAndLast,
+    StopDiverged,
+    WriteHistory,
+    monitors,
+    random_states,
+)
+from experiments.training.checkpoint import load_model, load_state, not_finite, read_progress
+from experiments.training.devices import Place
+from experiments.training.run_folder import history_columns
+from stn_keras.optimizers import with_localization_rate
+
+HERE = Place()
+WARM_UP = 0.1
+
+
+def warm_cosine(rate, total_steps):
+    """A hundredth of the rate, up to all of it over the first tenth of the steps, then a cosine."""
+    warm_up = max(1, round(WARM_UP * total_steps))
+    decay = max(1, total_steps - warm_up)
+    return keras.optimizers.schedules.CosineDecay(
+        rate / 100, decay, warmup_target=rate, warmup_steps=warm_up
+    )
+
+
+# name -> (learning rate, all steps) -> what a Keras optimizer takes as its rate
+DECAYS = {
+    "constant": lambda rate, total_steps: rate,
+    "cosine": keras.optimizers.schedules.CosineDecay,
+    "warm-cosine": warm_cosine,
+    "thirds": lambda rate, total_steps: keras.optimizers.schedules.PiecewiseConstantDecay(
+        [total_steps // 3, 2 * total_steps // 3], [rate, rate / 10, rate / 100]
+    ),
+}
+
+
+def train(experiment, run, settings, data, monitor=False, place=HERE):
+    """Train a run to its end, from its last whole epoch where there is one.
+
+    Args:
+        experiment: `experiments.Experiment`.
+        run: `experiments.training.run_folder.Run`; started.
+        settings: `experiments.training.run_folder.Settings`.
+        data: `experiments.data.data.Data`.
+        monitor: draw what the transformer does after each epoch, and write logs for TensorBoard.
+        place: `experiments.training.devices.Place`; started.
+
+    Returns:
+        The contents of metrics.json; None in all processes but the first.
+
+    Raises:
+        UserError: the state to resume from is damaged, or training diverged.
+    """
+    make_reproducible(settings)
+    with place.scope():
+        _fit(experiment, run, settings, data, monitor, place)
+    return _finish(run, data) if place.is_first else None
+
+
+def _fit(experiment, run, settings, data, monitor, place):
+    schedule = experiment.schedules[settings.schedule].of(settings.model)
+    augment = schedule.augment and schedule.augment(data.training.image_shape)
+    batches = ShuffledBatches(
+        data.training, settings.batch_size, settings.seed, augment=augment, part=place.part
+    )
+    steps_per_epoch = batches.steps_per_epoch
+    with place.variable_scope():
+        network = build_model(experiment, settings, data)
+        model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
+        rows = _restore(model, run, history_columns(data))
+    first_epoch = batches.first_epoch = len(rows)
+    if len(set(place.values(first_epoch))) > 1:
+        raise UserError(f"expected {run.folder} to be the same folder for every process")
+    print(
+        f"{settings.name}: {network.count_params():,} parameters, "
+        f"epochs {first_epoch + 1} to {settings.epochs}"
+    )
+    callbacks = [EpochSeconds(), StopDiverged(run, network, data)]
+    if schedule.curriculum:
+        callbacks.append(GrowDistortion(schedule.curriculum * settings.epochs))
+    if place.is_first:
+        callbacks += [
+            *(monitors(run, network, data) if monitor else ()),
+            WriteHistory(run, rows),
+            SaveBestAndLast(run, rows, network),
+        ]
+    model.fit(
+        batches,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=data.validation and _validation(data.validation, place),
+        initial_epoch=first_epoch,
+        epochs=settings.epochs,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
+        callbacks=callbacks,
+    )
+
+
+def _validation(part, place):
+    count = batch_size(part.images.shape[1:])
+    if place.replicas == 1:
+        return InOrder(part, count)
+    count = -(-count // place.replicas) * place.replicas  # divisible
+    return InOrderFilled(part, count, place.part)
+
+
+def make_reproducible(settings):
+    """Seed everything, compute deterministically and set the precision."""
+    keras.backend.clear_session()
+    with stderr_silenced():  # imports TensorFlow on any backend
+        keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(settings.precision)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def build_model(experiment, settings, data):
+    """The model of the run.
+
+    Raises:
+        UserError: it cannot have the transformer's family asked for.
+    """
+    try:
+        return experiment.build_model(
+            settings.model, data.image_shape, data.num_classes, settings.transform
+        )
+    except ValueError as error:
+        raise UserError(f"{settings.name}: {one_line(error)}") from None
+
+
+def compile_model(experiment, settings, network, total_steps):
+    """The network, behind the layer that distorts its training images if there is one, ready to
+    train for `total_steps`.
+    """
+    model = network
+    if experiment.distort:
+        # Only test images have the network's own size.
+        images = keras.Input((None, None, network.input_shape[-1]))
+        model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
+    schedule = experiment.schedules[settings.schedule].of(settings.model)
+    rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
+    family = keras.optimizers if hasattr(keras.optimizers, schedule.optimizer) else optimizers
+    optimizer = getattr(family, schedule.optimizer)(rate, **schedule.optimizer_arguments)
+    if schedule.localization_rate != 1:
+        optimizer = with_localization_rate(optimizer, model, schedule.localization_rate)
+    # Images that only fill up a batch weigh nothing.
+    model.compile(optimizer, "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+    return model
+
+
+def _restore(model, run, columns):
+    """Load the last whole epoch, if there is one; the rows of history.csv up to it."""
+    if not run.last_state.exists():
+        return []
+    model.optimizer.build(model.trainable_variables)
+    load_state(model, run.last_state)
+    states, (epochs, saved) = random_states(model), read_progress(run.last_state)
+    if [state.shape for state in states] != [value.shape for value in saved] or not_finite(model):
+        raise UserError(
+            f"expected finite weights and random states of this run in {run.last_state}"
+        )
+    for state, value in zip(states, saved, strict=True):
+        state.assign(value)
+    rows = run.read_history(columns)
+    if not 0 < epochs <= len(rows):
+        raise UserError(f"expected the {epochs} epochs of {run.last_state} in {run.history}")
+    return rows[:epochs]  # a lost epoch's row comes again
+
+
+def _finish(run, data):
+    """Measure the model that is kept on the test sets and write metrics.json."""
+    model = load_model(run.best_model)
+    rows = run.read_history(history_columns(data))
+    kept = min(rows, key=lambda row: row[VALIDATION_LOSS]) if data.validation else rows[-1]
+    metrics = {
+        "best_epoch": int(kept["epoch"]) + 1,
+        "epochs": len(rows),
+        "validation_loss": kept.get("val_loss"),
+        "validation_accuracy": kept.get("val_accuracy"),
+        "test_accuracy": {
+            name: float(np.mean(predict(model, part) == part.labels))
+            for name, part in data.test.items()
+        },
+        "parameters": model.count_params(),
+        "environment": environment.describe(),
+    }
+    write_json(run.metrics, metrics)
+    return metrics

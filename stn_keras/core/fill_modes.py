@@ -1,0 +1,91 @@
+"""Fill modes: what is read outside the image."""
+
+import numpy as np
+from keras import ops
+
+# Beyond this many pixels float32 holds no fractions worth reading; int32 sums are still safe.
+FAR = 2.0**22
+
+
+def _nearest(index, size):
+    return ops.clip(index, 0, size - 1)
+
+
+def _modulo(index, period):
+    # Where tf2onnx exports it, the remainder of a negative index is negative.
+    remainder = ops.mod(index, period)
+    return ops.where(remainder < 0, remainder + period, remainder)
+
+
+def _reflect(index, size):
+    index = _modulo(index, 2 * size)
+    return ops.minimum(index, 2 * size - 1 - index)
+
+
+def _mirror(index, size):
+    period = ops.maximum(2 * size - 2, 1)
+    index = _modulo(index, period)
+    return ops.minimum(index, period - index)
+
+
+def _wrap(index, size):
+    return _modulo(index, size)
+
+
+_INSIDE = {"nearest": _nearest, "reflect": _reflect, "mirror": _mirror, "wrap": _wrap}
+FILL_MODES = ("constant", *_INSIDE)
+_CONSTANT_OUTSIDE = ("constant", "nearest")
+
+
+def inside_index(index, size, fill_mode):
+    """The pixel that stands for `index`, any integer, in every fill mode but "constant"."""
+    return _INSIDE[fill_mode](index, size)
+
+
+def clip_far(position, size, fill_mode, margin):
+    """Bring far and infinite positions to where the same is read; NaN stays NaN.
+
+    Beyond the margin, the width of the kernel's frame, "constant" and "nearest" read one value.
+    """
+    low, high = (-1 - margin, size + margin) if fill_mode in _CONSTANT_OUTSIDE else (-FAR, FAR)
+    low, high = ops.cast(low, position.dtype), ops.cast(high, position.dtype)
+    # Compared rather than clipped: XLA's fast minimum and maximum lose a NaN.
+    position = ops.where(position < low, low, position)
+    return ops.where(position > high, high, position)
+
+
+def framed_index(base, offsets, size, frame):
+    """First neighbor of `base` along an axis of an image in a frame of fill.
+
+    Where all neighbors lie outside, they are moved together to where all lie in the frame.
+    """
+    return ops.clip(base, -1 - max(offsets), size - min(offsets)) + min(offsets) + frame
+
+
+def frame_width(offsets):
+    """How wide a frame of fill the neighbors of any position need."""
+    return max(offsets) - min(offsets) + 1
+
+
+def check_fill_channels(fill_value, channels):
+    """Refuse a fill that is neither a number nor one number per channel."""
+    if np.shape(fill_value) not in ((), (1,), (channels,)):
+        raise ValueError(
+            "Invalid value for argument `fill_value`. Expected a number or one per channel "
+            f"({channels}). Received: fill_value={fill_value!r}"
+        )
+
+
+def add_frame(images, width, fill_value):
+    """The images with a frame of fill around them.
+
+    Raises:
+        ValueError: `fill_value` is neither a number nor one number per channel.
+    """
+    check_fill_channels(fill_value, images.shape[-1])
+    fill = np.asarray(fill_value, "float64")
+    border = ((0, 0), *((width, width),) * (len(images.shape) - 2), (0, 0))
+    if fill.size == 1:
+        return ops.pad(images, border, constant_values=fill.item())
+    inside = ops.pad(ops.ones_like(images[:1, ..., :1], dtype="bool"), border)
+    return ops.where(inside, ops.pad(images, border), ops.cast(fill, images.dtype))
