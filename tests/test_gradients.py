@@ -7,9 +7,9 @@ from gradients import value_and_gradients
 from keras import ops
 
 from stn_keras._arguments import to_tensor
-from stn_keras.ops import sample
-from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.core.fill_modes import FILL_MODES
+from stn_keras.core.kernels import INTERPOLATIONS
+from stn_keras.ops import sample
 from stn_keras.transforms import Affine
 
 STEP = 1e-6

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.core.fill_modes import FILL_MODES
+from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.transforms import Affine
 
 SIZES = [*((n, n) for n in (*range(1, 34), 47, 60, 101, 224)), (1, 7), (28, 32), (33, 5), (101, 60)]

@@ -187,7 +187,7 @@ def warp_by(reader, transform, output_size, images, theta, compiled=None):
     reader.check_images(images.shape)
     theta, count = flat_theta(transform, theta)
     check_batches(images, theta, count)
-    if theta.shape[0] == count and images.shape[0] != 1:
+    if theta.shape[0] == (count or 1) and images.shape[0] != 1:
         theta = ops.tile(theta, (ops.shape(images)[0], 1))
     grid = grid_of(reader, transform, output_size, images, count or 1)
     if backend.is_training_graph() if compiled is None else compiled:
@@ -231,9 +231,7 @@ class Warp(keras.Operation):
         self.reader, self.compiled = reader, compiled
 
     def call(self, images, theta):
-        return warp_by(
-            self.reader, self.transform, self.output_size, images, theta, self.compiled
-        )
+        return warp_by(self.reader, self.transform, self.output_size, images, theta, self.compiled)
 
     def compute_output_spec(self, images, theta):
         self.reader.check_images(images.shape)

@@ -12,8 +12,6 @@ from stn_keras._arguments import Size, Tensor, array_to_tensor, widest_float
 from stn_keras.core.coordinates import Points
 from stn_keras.transforms.parameters import Parameter
 
-_NO_WINDOW = "a window needs `initial_theta` in place of `window`"
-
 
 class Transform(abc.ABC):
     """A family of transforms: turns theta into the coordinates an output image is read from.
@@ -100,8 +98,8 @@ class Transform(abc.ABC):
         roles = {block.role for block in self.parameters}
         if None in roles or "offset" in roles or ((x or y) and "shift_x" not in roles):
             raise ValueError(
-                "Expected a transform that can shift and whose parameters have roles; "
-                f"{_NO_WINDOW}. Received: transform={self!r}"
+                "Expected a transform that can shift and whose parameters have roles, or else "
+                f"`initial_theta`. Received: transform={self!r}"
             )
         values = {"shift_x": x, "shift_y": y, "scale": max(width, height)}
         values |= {"scale_x": width, "matrix_xx": width, "scale_y": height, "matrix_yy": height}
@@ -180,9 +178,8 @@ class Transform(abc.ABC):
         """
         theta = self.standardize_theta(theta)
         dtype = keras.backend.standardize_dtype(theta.dtype)
-        points = Points.of_pixels(
-            array_to_tensor(points), output_size or input_size, input_size, self.align_corners, dtype
-        )
+        sizes = output_size or input_size, input_size
+        points = Points.of_pixels(array_to_tensor(points), *sizes, self.align_corners, dtype)
         return ops.stack(self.map_points(theta, points), axis=-1)
 
     def get_config(self) -> dict:

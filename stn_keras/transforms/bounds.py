@@ -91,7 +91,7 @@ def positions(transform, name):
     found, start = [], 0
     for block in transform.parameters:
         entries = range(start, start + block.size)
-        if name == block.name and not block.shape or block.role in GROUPS.get(name, ()):
+        if (name == block.name and not block.shape) or block.role in GROUPS.get(name, ()):
             found += entries
         start += block.size
     if not found and name in transform.parameter_names:

@@ -42,7 +42,9 @@ class Parameter:
 
     def __post_init__(self):
         if self.role is not None and self.role not in ROLES:
-            raise ValueError(f"Expected `role` to be None or one of {ROLES}. Received: {self.role!r}")
+            raise ValueError(
+                f"Expected `role` to be None or one of {ROLES}. Received: role={self.role!r}"
+            )
 
     @property
     def size(self) -> int:

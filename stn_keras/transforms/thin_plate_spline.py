@@ -134,8 +134,8 @@ def _solved(grid):
 
 def _radial(squared, library):
     """r^2 log r of squared distances, 0 at r = 0."""
-    return 0.5 * squared * library.log(
-        library.where(squared > 0, squared, library.ones_like(squared))
+    return (
+        0.5 * squared * library.log(library.where(squared > 0, squared, library.ones_like(squared)))
     )
 
 
