@@ -12,7 +12,7 @@ from data_prep.sets.distorted import make_distorted_set
 from experiments.data.data import DATA_SEED, as_input
 from experiments.networks.keras_post import cnn, localization_net
 from stn_keras import with_spatial_transformer
-from stn_keras.callbacks import TransformerMonitor
+from stn_keras.monitor import TransformerMonitor
 
 EPOCHS, SHOWN = 12, 8
 DOCS = Path(__file__).parent

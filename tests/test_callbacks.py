@@ -12,8 +12,9 @@ from conftest import COMPILES_EACH_SHAPE
 from keras import layers, ops
 
 import stn_keras
-from stn_keras import SpatialTransformer, _pictures
+from stn_keras import SpatialTransformer
 from stn_keras.callbacks import TransformerMonitor
+from stn_keras.monitor import callback, pictures
 from stn_keras.transforms import (
     Affine,
     Attention,
@@ -326,7 +327,7 @@ def test_the_film_has_pictures_of_one_size(tmp_path):
 def test_the_film_follows_the_numbers_beyond_999(tmp_path):
     for number in (998, 1000, 999):
         Image.new("L", (4, 4), number - 900).save(tmp_path / f"epoch-{number}.png")
-    assert list(_pictures.epochs(tmp_path)) == [998, 999, 1000]
+    assert list(pictures.epoch_pictures(tmp_path)) == [998, 999, 1000]
 
 
 def test_nothing_happens_where_there_is_no_epoch(tmp_path):
@@ -334,17 +335,16 @@ def test_nothing_happens_where_there_is_no_epoch(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_picture_is_whole_or_absent(tmp_path):
-    path = tmp_path / "epoch-001.png"
+def test_a_picture_is_whole_or_absent(tmp_path, monkeypatch):
+    def break_off(figure, path, **_):
+        path.write_text("ha")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "epoch-000.png"
     path.write_text("whole")
-
-    def break_off():
-        with _pictures._whole(path) as partial:
-            partial.write_text("ha")
-            raise KeyboardInterrupt
-
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", break_off)
     with pytest.raises(KeyboardInterrupt):
-        break_off()
+        watch(transformer(Affine().identity), tmp_path)
     assert names(tmp_path) == [path.name]
     assert path.read_text() == "whole"
 
@@ -354,22 +354,22 @@ def test_the_frame_is_the_output_s_outline():
     coordinates = ops.convert_to_numpy(
         Affine().source_coordinates(theta, output_size=OUTPUT_SIZE, input_size=SIZE)
     )[0]
-    points = _pictures._with_border(coordinates)
+    points = pictures.with_border(coordinates)
     corners = np.array([[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]) @ MATRIX.T
     height, width = SIZE
     pixels = corners * (width / 2, height / 2) + ((width - 1) / 2, (height - 1) / 2)
     seen = points[[0, 0, -1, -1], [0, -1, 0, -1]]
     np.testing.assert_allclose(seen, pixels, atol=1e-5)
-    assert _pictures._with_border(coordinates[:1, :1]).shape == (3, 3, 2)
+    assert pictures.with_border(coordinates[:1, :1]).shape == (3, 3, 2)
 
 
 def test_a_frame_larger_than_what_is_seen_stays_in_its_window(tmp_path):
     watch(transformer([1.6, 0, 0], transform="attention"), tmp_path)
-    colour = [int(_pictures._COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    colour = [int(pictures.FRAME_COLORS[0][i : i + 2], 16) for i in (1, 3, 5)]
     picture = np.asarray(Image.open(tmp_path / "epoch-001.png").convert("RGB"))
     rows = (picture == colour).all(-1).any(1).nonzero()[0]
     # Of the input's row nothing is seen, and the output's begins below it.
-    assert rows.min() > _pictures._DPI * (_pictures._TOP + 0.5)
+    assert rows.min() > pictures.DPI * (pictures.TOP + 0.5)
 
 
 def colours_of(folder):
@@ -396,18 +396,18 @@ def test_pictures_are_gray_or_in_colour(rng, tmp_path):
         ([1, 1], (1, 1, 1)),
         ([0.2, 0.4, 0.6], (0.2, 0.4, 0.6)),
         ([0.2, 0.4, 0.6, 0.8], (0.5, 0.5, 0.5)),
-        ([0.2, np.nan], _pictures._NAN),
+        ([0.2, np.nan], pictures.NAN_COLOR),
     ],
 )
 def test_channels_have_colours_of_their_own(pixel, colour):
-    drawn = _pictures.colours(np.full((2, 3, len(pixel)), pixel), (0, 1))
+    drawn = pictures.to_rgb(np.full((2, 3, len(pixel)), pixel), (0, 1))
     np.testing.assert_allclose(drawn, np.broadcast_to(colour, (2, 3, 3)))
 
 
 def test_what_is_not_a_number_is_seen(tmp_path):
     with pytest.warns(UserWarning, match="not finite"):
         watch(transformer([np.nan] * 6), tmp_path)
-    assert tuple(round(255 * shade) for shade in _pictures._NAN) in colours_of(tmp_path)
+    assert tuple(round(255 * shade) for shade in pictures.NAN_COLOR) in colours_of(tmp_path)
 
 
 def test_channels_first_is_channels_last_transposed(rng, tmp_path):
@@ -451,7 +451,7 @@ def test_several_transforms_of_an_image_have_a_row_each(rng, tmp_path):
     watch(transformer(Affine().identity, channels=3), tmp_path / "one", images)
     heights = [Image.open(tmp_path / name / "epoch-001.png").height for name in ("one", "pair")]
     assert heights[1] > 1.3 * heights[0]
-    orange, blue = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _pictures._COLOURS[:2])
+    orange, blue = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in pictures.FRAME_COLORS[:2])
     assert {tuple(orange), tuple(blue)} <= colours_of(tmp_path / "pair")
 
 
@@ -507,7 +507,7 @@ def test_the_library_is_imported_without_what_draws_and_says_what_is_missing(
     monkeypatch, tmp_path, missing
 ):
     monkeypatch.setitem(sys.modules, missing, None)
-    for module in (stn_keras.callbacks, _pictures):
+    for module in (stn_keras.callbacks, stn_keras.monitor, callback, pictures):
         spec = importlib.util.spec_from_file_location("a_fresh_copy", module.__file__)
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
     with pytest.raises(ImportError, match="pip install matplotlib pillow"):

@@ -10,7 +10,7 @@ from scipy.interpolate import RBFInterpolator
 
 from stn_keras import SpatialTransformer, transforms
 from stn_keras._arguments import to_tensor
-from stn_keras.ops import homogeneous_meshgrid, sample
+from stn_keras.ops import decompose, homogeneous_meshgrid, sample
 from stn_keras.transforms.thin_plate_spline import control_points
 
 SIZES = [(1, 1), (2, 7), (28, 28), (33, 5), (47, 60)]
@@ -118,9 +118,70 @@ def test_theta_gradient_agrees_with_finite_differences(rng, name):
     ],
 )
 def test_subfamilies_are_affine(name, theta, matrix):
-    size = (5, 8)
+    size = (8, 8)
     ours = normalized_xy(transforms.get(name), theta, size)
     np.testing.assert_allclose(ours, normalized_xy(transforms.Affine(), matrix, size), atol=1e-6)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(
+    ("name", "theta"),
+    [
+        ("rotation", [0.5]),
+        ("similarity", [1.0, 0.5, 0.3, -0.2]),
+        ("decomposed_affine", [1.0, 1.0, 0.5, 0.0, 0.3, -0.2]),
+    ],
+)
+def test_a_turn_keeps_distances_in_pixels(name, theta, align_corners):
+    """On 32x100 images too; and `to_affine` is the same transform."""
+    size = {"output_size": (32, 100), "input_size": (32, 100)}
+    transform = transforms.get(name, align_corners)
+    theta = np.array([theta], "float32")
+    xy = ops.convert_to_numpy(transform.source_coordinates(theta, **size))[0]
+    right, down = xy[:-1, 1:] - xy[:-1, :-1], xy[1:, :-1] - xy[:-1, :-1]
+    np.testing.assert_allclose(np.linalg.norm(right, axis=-1), 1, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(down, axis=-1), 1, atol=1e-4)
+    np.testing.assert_allclose((right * down).sum(-1), 0, atol=1e-4)
+    affine = transforms.Affine(align_corners=align_corners)
+    matrix = transform.to_affine(theta, input_size=size["input_size"])
+    same = ops.convert_to_numpy(affine.source_coordinates(matrix, **size))[0]
+    np.testing.assert_allclose(same, xy, atol=1e-4)
+    turned = decompose(matrix, input_size=size["input_size"], align_corners=align_corners)
+    np.testing.assert_allclose(float(turned.rotation_degrees[0]), np.degrees(0.5), atol=1e-3)
+    np.testing.assert_allclose(float(turned.scale_x[0]), 1, atol=1e-5)
+
+
+def test_one_pixel_along_an_axis_cannot_be_turned_into_with_aligned_corners():
+    with pytest.raises(ValueError, match="one pixel has no extent"):
+        transforms.Rotation(align_corners=True).to_affine([[0.1]], input_size=(1, 5))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_points_read_where_the_grid_does(name, rng):
+    """At pixels the same as the grid, shared or per sample; halfway the mean of a smooth map."""
+    size = (6, 9)
+    transform = every_family(size)[name]
+    theta = transform.identity + rng.normal(0, 0.05, (2, transform.num_parameters))
+    grid = transform.source_coordinates(theta, output_size=size, input_size=size)
+    grid = ops.convert_to_numpy(grid).reshape(2, -1, 2)
+    y, x = np.mgrid[: size[0], : size[1]]
+    pixels = np.stack([x.ravel(), y.ravel()], -1).astype("float64")
+    for points in (pixels, np.stack([pixels, pixels])):
+        ours = transform.source_points(theta, points, input_size=size)
+        np.testing.assert_allclose(ops.convert_to_numpy(ours), grid, atol=1e-6)
+    identity = transform.source_points(transform.identity[None], pixels + 0.25, input_size=size)
+    inside = (pixels + 0.25 <= (size[1] - 1, size[0] - 1)).all(-1)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(identity)[0][inside], pixels[inside] + 0.25, atol=1e-6
+    )
+
+
+def test_windows_are_read_from_roles():
+    assert transforms.Homography().window((0.5, 0), 0.5).tolist()[:6] == [0.5, 0, 0.5, 0, 0.5, 0]
+    with pytest.raises(ValueError, match="initial_theta"):
+        transforms.Rotation().window((0.5, 0))
+    with pytest.raises(ValueError, match="initial_theta"):
+        transforms.DenseFlow((2, 2)).window((0.5, 0))
 
 
 def test_homography_against_its_formula(rng):
@@ -318,7 +379,7 @@ def test_transforms_compare_by_their_attributes():
 def test_a_family_with_an_attribute_that_has_no_hash_trains():
     class Tagged(transforms.Affine):
         def __init__(self, align_corners=False):
-            super().__init__(align_corners)
+            super().__init__(align_corners=align_corners)
             self.tags = {"any", "set"}
 
     model = keras.Sequential([SpatialTransformer(transform=Tagged()), keras.layers.Flatten()])

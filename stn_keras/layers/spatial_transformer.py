@@ -311,7 +311,21 @@ class SpatialTransformer(keras.layers.Layer):
 
 
 def find_transformers(layer: keras.layers.Layer) -> list[SpatialTransformer]:
-    """Every spatial transformer in a layer or a model, however deep it lies, each once."""
+    """Every spatial transformer in a model or a layer, nested models included.
+
+    Args:
+        layer: a Keras model or layer.
+
+    Returns:
+        The transformers in the model's order, each once. Those within a transformer are its own
+        and left out.
+
+    Example:
+        >>> inner = keras.Sequential([SpatialTransformer(name="inner")])
+        >>> model = keras.Sequential([SpatialTransformer(name="outer"), inner])
+        >>> [transformer.name for transformer in find_transformers(model)]
+        ['outer', 'inner']
+    """
     if isinstance(layer, SpatialTransformer):
         return [layer]
     parts = layer._flatten_layers(include_self=False, recursive=False)
