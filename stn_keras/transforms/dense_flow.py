@@ -58,7 +58,8 @@ class DenseFlow(Transform):
                     f"Received: output_size={points.output_size}"
                 )
             return ops.reshape(theta, (-1, self.size[0] * self.size[1], 2))
-        units = pixels_per_unit(self.size, self.align_corners, theta.dtype)
+        dtype = keras.backend.standardize_dtype(theta.dtype)
+        units = pixels_per_unit(self.size, self.align_corners, dtype)
         batch = ops.shape(theta)[0]
         places, outside = [], False
         for axis, last in enumerate(length - 1 for length in reversed(self.size)):
