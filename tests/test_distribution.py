@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from cli.errors import UserError
-from experiments.data.batches import InOrderFilled, ShuffledBatches
+from data_prep.distortions.clutter import add_scraps
+from experiments.data.batches import InOrderFilled, RowsOfDraws, ShuffledBatches
 from experiments.data.data import LabelledImages, TrainingImages
 from experiments.experiment import JitterRanges
 from experiments.training.devices import Place
@@ -163,6 +164,21 @@ def test_parts_of_a_batch_are_the_batch(rng):
         images, labels = zip(*(part[index] for part in parts), strict=True)
         np.testing.assert_allclose(np.concatenate(images), whole[index][0], atol=1e-5)
         np.testing.assert_array_equal(np.concatenate(labels), whole[index][1])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(2, 4)])
+def test_two_rows_of_a_batch_get_the_scraps_of_the_whole(rows):
+    images = np.random.default_rng(1).random((4, 12, 12, 1), "float32")
+    whole = add_scraps(images, images, np.arange(4), 3, 4, np.random.default_rng(2))
+    draws = RowsOfDraws(np.random.default_rng(2), rows, 4)
+    part = add_scraps(images[rows], images, np.arange(4)[rows], 3, 4, draws)
+    np.testing.assert_array_equal(part, whole[rows])
+
+
+def test_draws_whose_first_axis_is_not_that_of_the_rows_are_refused():
+    draws = RowsOfDraws(np.random.default_rng(0), slice(2, 4), 4)
+    with pytest.raises(ValueError, match=r"first axis .* \(3, 2\)"):
+        draws.uniform(0, 1, (3, 2))
 
 
 def test_images_that_fill_up_a_batch_do_not_count(rng):
