@@ -22,7 +22,7 @@ from cli.run import run_command
 from cli.startup import import_keras
 from data_prep.sets.shards import load_shards, make_shards
 from experiments.environment import describe, device_slug
-from experiments.training.devices import Place
+from experiments.training.devices import Cluster, scope, start, variable_scope
 
 NAME, SEED, SHARDS, BATCH = "distorted-digits", 42, 8, 128
 # Copies of each digit: the set has this many and its originals, 1, 4 and 16 times the first.
@@ -75,8 +75,8 @@ def train(folder, devices, processes=1, process=0, port=None):
         process: number of this one.
         port: of this machine, where the first process can be reached.
     """
-    place = Place(devices, processes, process, f"127.0.0.1:{port}" if port else None)
-    place.start()
+    cluster = Cluster(devices, processes, process, f"127.0.0.1:{port}" if port else None)
+    start(cluster)
     import_keras("stn_keras")
     import keras
 
@@ -85,11 +85,11 @@ def train(folder, devices, processes=1, process=0, port=None):
 
     data = images_of(folder)
     keras.utils.set_random_seed(SEED)
-    with place.scope():
-        with place.variable_scope():
+    with scope(cluster):
+        with variable_scope(cluster):
             model = EXPERIMENTS[NAME].build_model("stn-cnn", data.images.shape[1:], 10)
             model.compile("adam", "sparse_categorical_crossentropy")
-        batches = ShuffledBatches(data, BATCH, SEED, part=place.part)
+        batches = ShuffledBatches(data, BATCH, SEED, part=cluster.part)
         fit = functools.partial(model.fit, batches, shuffle=False, verbose=0)
         fit(steps_per_epoch=5)  # compiles
         seconds = medians(side_by_side({"fit": lambda: fit(steps_per_epoch=STEPS)}, 3))["fit"]

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from cli.errors import UserError
-from experiments.data.batches import InOrderFilled, ShuffledBatches
+from data_prep.distortions.clutter import add_scraps
+from experiments.arguments import cluster_of, training_arguments
+from experiments.data.batches import InOrderFilled, RowsOfDraws, ShuffledBatches
 from experiments.data.data import LabelledImages, TrainingImages
 from experiments.experiment import JitterRanges
-from experiments.training.devices import Place
+from experiments.training.devices import Cluster, start
+from experiments.training.processes import check_address, leaving_at_once, wait_for_first
 from experiments.training.run_folder import Settings, run_of
 
 ROOT = Path(__file__).parent.parent
@@ -30,14 +33,14 @@ from experiments.experiment import Schedule
 from experiments.data.data import Data
 from experiments.data.data import LabelledImages
 from experiments.data.data import TrainingImages
-from experiments.training.devices import Place
+from experiments.training.devices import Cluster, start
 from experiments.training.run_folder import Settings
 from experiments.training.run_folder import run_of
 from experiments.training.train import train
 from stn_keras import SpatialTransformer
 
-place = Place(devices=2)
-place.start()
+cluster = Cluster(devices=2)
+start(cluster)
 rng = np.random.default_rng(0)
 images, labels = rng.integers(0, 256, (43, 6, 6, 1)).astype("uint8"), np.arange(43) % 2
 part = LabelledImages(images[:23], labels[:23])
@@ -53,11 +56,11 @@ def build(name, input_shape, num_classes, transform):
 schedule = Schedule(2, 10, "SGD", 0.1, "cosine", {"momentum": 0.9}, JitterRanges(10, 0.1, 0.1))
 experiment = Experiment("tiny", "", ("stn",), build, None, {"best": schedule})
 trained = []
-for name, where in (("one", Place()), ("two", place), ("two again", place)):
+for name, where in (("one", Cluster()), ("two", cluster), ("two again", cluster)):
     settings = Settings("tiny", "stn", 0, 2, 10, "float32", 42)
     run = run_of(Path(sys.argv[1], name), settings)
     run.start(settings, {})
-    train(experiment, run, settings, data, place=where)
+    train(experiment, run, settings, data, cluster=where)
     history = [{**row, "seconds": 0} for row in run.read_history()]
     weights = keras.models.load_model(run.best_model).get_weights()
     trained.append([np.array([list(row.values()) for row in history]), *weights])
@@ -165,6 +168,21 @@ def test_parts_of_a_batch_are_the_batch(rng):
         np.testing.assert_array_equal(np.concatenate(labels), whole[index][1])
 
 
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(2, 4)])
+def test_two_rows_of_a_batch_get_the_scraps_of_the_whole(rows):
+    images = np.random.default_rng(1).random((4, 12, 12, 1), "float32")
+    whole = add_scraps(images, images, np.arange(4), 3, 4, np.random.default_rng(2))
+    draws = RowsOfDraws(np.random.default_rng(2), rows, 4)
+    part = add_scraps(images[rows], images, np.arange(4)[rows], 3, 4, draws)
+    np.testing.assert_array_equal(part, whole[rows])
+
+
+def test_draws_whose_first_axis_is_not_that_of_the_rows_are_refused():
+    draws = RowsOfDraws(np.random.default_rng(0), slice(2, 4), 4)
+    with pytest.raises(ValueError, match=r"first axis .* \(3, 2\)"):
+        draws.uniform(0, 1, (3, 2))
+
+
 def test_images_that_fill_up_a_batch_do_not_count(rng):
     part = LabelledImages(rng.random((11, 2, 2, 1), "float32"), np.arange(11))
     shares = [InOrderFilled(part, 4, (i, 2)) for i in range(2)]
@@ -178,15 +196,16 @@ def test_images_that_fill_up_a_batch_do_not_count(rng):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"processes": 2}, "--coordinator and --num-processes"),
-        ({"coordinator": "here:1"}, "--coordinator and --num-processes"),
-        ({"processes": 2, "coordinator": "here"}, "HOST:PORT, got here"),
-        ({"processes": 2, "process": 2, "coordinator": "here:1"}, "from 0 to 1, got 2"),
+        ("--devices 0", "--devices of at least 1, got 0"),
+        ("--num-processes 2", "--coordinator and --num-processes"),
+        ("--coordinator here:1", "--coordinator and --num-processes"),
+        ("--num-processes 2 --coordinator here", "HOST:PORT, got here"),
+        ("--num-processes 2 --process-id 2 --coordinator here:1", "from 0 to 1, got 2"),
     ],
 )
-def test_places_that_cannot_be_are_refused(arguments, expected):
+def test_clusters_that_cannot_be_are_refused(arguments, expected):
     with pytest.raises(UserError, match=expected):
-        Place(**arguments)
+        cluster_of(training_arguments(arguments.split()))
 
 
 @pytest.mark.parametrize(
@@ -202,25 +221,25 @@ def test_a_process_that_cannot_go_on_ends_at_once(monkeypatch, capsys, error, co
         raise SystemExit(code)
 
     monkeypatch.setattr("os._exit", leave)
-    together = Place(processes=2, coordinator="here:1")
-    with pytest.raises(SystemExit, match=str(code)), together.leaving_at_once():
+    together = Cluster(processes=2, coordinator="here:1")
+    with pytest.raises(SystemExit, match=str(code)), leaving_at_once(together):
         raise error
     assert line in capsys.readouterr().err
-    with pytest.raises(type(error)), Place().leaving_at_once():
+    with pytest.raises(type(error)), leaving_at_once(Cluster()):
         raise error
 
 
 def test_a_process_names_the_first_one_that_it_misses(monkeypatch):
-    monkeypatch.setattr("experiments.training.devices.PATIENCE", -1)
-    place = Place(processes=2, process=1, coordinator="127.0.0.1:1")
+    monkeypatch.setattr("experiments.training.processes.PATIENCE", -1)
+    cluster = Cluster(processes=2, process=1, coordinator="127.0.0.1:1")
     with pytest.raises(UserError, match=r"expected process 0 at 127.0.0.1:1 within"):
-        place.wait_for_first()
+        wait_for_first(cluster)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:12345", "127.0.0.1:99999"])
 def test_the_first_process_needs_an_address_of_its_own(address):
     with pytest.raises(UserError, match=f"an address of this machine, got {address}"):
-        Place(processes=2, coordinator=address).check_address()
+        check_address(Cluster(processes=2, coordinator=address))
 
 
 def test_more_devices_than_accelerators_are_refused(monkeypatch):
@@ -229,6 +248,6 @@ def test_more_devices_than_accelerators_are_refused(monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
-    Place(devices=2).start()
+    start(Cluster(devices=2))
     with pytest.raises(UserError, match="--devices of at most 2, got 3"):
-        Place(devices=3).start()
+        start(Cluster(devices=3))

@@ -14,6 +14,7 @@ from PIL import Image, ImageSequence
 import train as train_command
 from cli.errors import UserError
 from experiments import EXPERIMENTS
+from experiments.arguments import training_arguments
 from experiments.data.batches import ShuffledBatches
 from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages, as_input
 from experiments.evaluation.measure import RunResult, check_comparable, evaluate_run, timed_images
@@ -22,6 +23,8 @@ from experiments.experiment import Experiment, Schedule
 from experiments.reports import pictures, report
 from experiments.training import train as training
 from experiments.training.callbacks import SaveBestAndLast, WriteHistory
+from experiments.training.devices import Cluster
+from experiments.training.plan import check_monitor, settings_of
 from experiments.training.run_folder import Run, Settings, next_step, run_of
 from stn_keras import SpatialTransformer
 
@@ -474,7 +477,7 @@ def test_monitoring_names_the_package_it_lacks(monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
     )
     with pytest.raises(UserError, match="pip install tensorboard"):
-        train_command.check_monitor()
+        check_monitor(Cluster())
 
 
 def test_mcnemar_counts_the_pairs_that_differ():
@@ -489,7 +492,7 @@ def test_mcnemar_counts_the_pairs_that_differ():
     assert mcnemar(np.ones(10, bool), np.zeros(10, bool))["p_value"] == pytest.approx(2**-9)
 
 
-def test_the_commands_of_a_report_train_its_runs_and_no_others(monkeypatch):
+def test_the_commands_of_a_report_train_its_runs_and_no_others():
     runs = [
         Settings("paper-r", model, seed, epochs, 64, "float32", DATA_SEED, transform, schedule)
         for model, seed, epochs, transform, schedule in (
@@ -508,9 +511,8 @@ def test_the_commands_of_a_report_train_its_runs_and_no_others(monkeypatch):
     assert last == "python evaluate.py paper-r"
     trained = []
     for command in commands:
-        monkeypatch.setattr("sys.argv", command.split()[1:])
-        arguments = train_command.parse_arguments()
-        trained += train_command.settings_of(arguments, EXPERIMENTS["paper-r"])
+        arguments = training_arguments(command.split()[2:])
+        trained += settings_of(arguments, EXPERIMENTS["paper-r"])
     assert len(commands) == 5
     assert set(trained) == set(runs)
     assert len(trained) == len(runs)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import zlib
 
 import numpy as np
@@ -11,13 +10,13 @@ from PIL import ExifTags, Image
 from test_command_lines import refused, run
 from test_pictures import write_folder
 
-import evaluate as evaluate_command
-import train as train_command
 from cli.errors import UserError
 from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
 from data_prep.sources.picture_files import find_broken
 from experiments import EXPERIMENTS
-from experiments.training.devices import Place
+from experiments.arguments import data_arguments, evaluation_arguments, training_arguments
+from experiments.training.devices import Cluster
+from experiments.training.plan import fit_batches
 from experiments.training.run_folder import Settings, run_of
 
 FOLDER = EXPERIMENTS["image-folder"]
@@ -73,11 +72,10 @@ def test_broken_pictures_are_left_out_of_training_and_evaluation_alike(rng, tmp_
         load(tmp_path, skip_broken=True)
 
 
-@pytest.mark.parametrize("command", [train_command, evaluate_command])
-def test_both_commands_skip_broken_pictures(command, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["command", "image-folder", "--skip-broken"])
-    arguments = command.parse_arguments()
-    assert command.data_arguments(FOLDER, arguments)["skip_broken"]
+@pytest.mark.parametrize("parsed", [training_arguments, evaluation_arguments])
+def test_both_commands_skip_broken_pictures(parsed):
+    arguments = parsed(["image-folder", "--skip-broken"])
+    assert data_arguments(FOLDER, arguments)["skip_broken"]
 
 
 def test_pictures_in_folders_in_folders_are_read_once_and_in_order(rng, tmp_path):
@@ -222,12 +220,12 @@ def settings(batch_size):
 
 def test_batches_are_as_small_as_the_pictures_are_few(capsys):
     asked = [settings(32), settings(8)]
-    fitted = train_command.fit_batches(asked, 11, Place())
+    fitted = fit_batches(asked, 11, Cluster())
     assert [each.batch_size for each in fitted] == [11, 8]
     assert capsys.readouterr().out == "batches of 11 images: there are only 11 to train on\n"
-    assert train_command.fit_batches(asked, 11, Place(devices=4))[0].batch_size == 8
+    assert fit_batches(asked, 11, Cluster(devices=4))[0].batch_size == 8
     capsys.readouterr()
-    assert train_command.fit_batches(asked, 32, Place()) == asked
+    assert fit_batches(asked, 32, Cluster()) == asked
     assert capsys.readouterr().out == ""
 
 

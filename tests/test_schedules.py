@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from test_experiments import SETTINGS, TINY, TINY_DATA, dry_run
 
-import train as train_command
 from cli.errors import UserError
 from experiments import EXPERIMENTS
+from experiments.arguments import training_arguments
 from experiments.evaluation.measure import RunResult, find_runs
 from experiments.evaluation.significance import compare_with_plain
 from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
 from experiments.reports import report, run_log
 from experiments.training import train as training
+from experiments.training.plan import settings_of
 from experiments.training.run_folder import run_of
 from stn_keras.models import with_spatial_transformer
 
@@ -102,14 +103,13 @@ def test_a_schedule_is_chosen_and_overridden(tmp_path, monkeypatch, capsys):
         dry_run(monkeypatch, capsys, "--schedule", "quick")
 
 
-def test_a_model_may_have_its_own_epochs_and_batch_size(monkeypatch):
+def test_a_model_may_have_its_own_epochs_and_batch_size():
     per_model = {"tiny": {"epochs": 9, "batch_size": 4}}
     schedule = replace(TINY.schedules["best"], epochs=3, batch_size=5, per_model=per_model)
     experiment = replace(TINY, schedules={"best": schedule})
 
     def planned(*arguments):
-        monkeypatch.setattr("sys.argv", ["train.py", "mnist", *arguments])
-        runs = train_command.settings_of(train_command.parse_arguments(), experiment)
+        runs = settings_of(training_arguments(["mnist", *arguments]), experiment)
         return {settings.model: (settings.epochs, settings.batch_size) for settings in runs}
 
     assert planned() == {"tiny": (9, 4), "stn-tiny": (3, 5)}

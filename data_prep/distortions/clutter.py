@@ -86,5 +86,5 @@ def add_scraps(images, cut_from, own, patches, patch_size, rng):
 
 def _windows(area, side, count, rng):
     """Indices (count, side, 1) and (count, 1, side) of random squares inside a larger one."""
-    top, left = rng.integers(0, area - side + 1, (2, count, 1))
+    top, left = (rng.integers(0, area - side + 1, (count, 1)) for _ in range(2))
     return (top + np.arange(side))[:, :, None], (left + np.arange(side))[:, None]

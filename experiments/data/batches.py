@@ -59,9 +59,10 @@ def rows_of(part, batch_size):
 
 
 class RowsOfDraws:
-    """Random numbers for some rows of a batch: of what is drawn for all of it, their own.
+    """Random numbers for some rows of a batch: those rows of what is drawn for all of it.
 
-    So the images of a batch are moved alike however many processes share it.
+    So the images of a batch are moved alike however many processes share it. What is drawn has its
+    rows along the first axis.
 
     Args:
         rng: `numpy.random.Generator`.
@@ -79,26 +80,26 @@ class RowsOfDraws:
         self.rng, self.rows, self.count = rng, rows, count
 
     def uniform(self, low, high, size):
-        """As NumPy's; one axis of `size` is that of the rows."""
-        return self._own(lambda whole: self.rng.uniform(low, high, whole), size)
+        """As NumPy's; the first axis of `size` is that of the rows."""
+        return self._drawn(lambda whole: self.rng.uniform(low, high, whole), size)
 
     def normal(self, mean, deviation, size):
-        """As NumPy's; one axis of `size` is that of the rows."""
-        return self._own(lambda whole: self.rng.normal(mean, deviation, whole), size)
+        """As NumPy's; the first axis of `size` is that of the rows."""
+        return self._drawn(lambda whole: self.rng.normal(mean, deviation, whole), size)
 
     def integers(self, low, high=None, size=None):
-        """As NumPy's; one axis of `size` is that of the rows."""
-        return self._own(lambda whole: self.rng.integers(low, high, whole), size)
+        """As NumPy's; the first axis of `size` is that of the rows."""
+        return self._drawn(lambda whole: self.rng.integers(low, high, whole), size)
 
     def choice(self, values, size):
-        """As NumPy's; one axis of `size` is that of the rows."""
-        return self._own(lambda whole: self.rng.choice(values, whole), size)
+        """As NumPy's; the first axis of `size` is that of the rows."""
+        return self._drawn(lambda whole: self.rng.choice(values, whole), size)
 
-    def _own(self, draw, size):
-        shape = list(np.atleast_1d(size))
-        axis = shape.index(self.rows.stop - self.rows.start)
-        shape[axis] = self.count
-        return draw(shape)[(slice(None),) * axis + (self.rows,)]
+    def _drawn(self, draw, size):
+        rows, *others = np.atleast_1d(size).tolist()
+        if rows != self.rows.stop - self.rows.start:
+            raise ValueError(f"Expected the first axis of `size` to be the rows. Received: {size}")
+        return draw((self.count, *others))[self.rows]
 
 
 class InOrder(keras.utils.PyDataset):

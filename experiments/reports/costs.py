@@ -7,6 +7,17 @@ from cli.errors import UserError
 from experiments.experiment import DEFAULT_SCHEDULE
 
 
+def duration(seconds: float) -> str:
+    """Minutes or hours as text.
+
+    Example:
+        >>> duration(90), duration(9000)
+        ('1.5 minutes', '2.5 hours')
+    """
+    minutes = seconds / 60
+    return f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+
+
 def measured_cost(folder, settings):
     """What an epoch of a run, or of its network by another schedule, took where it was measured.
 

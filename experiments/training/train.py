@@ -23,11 +23,11 @@ from experiments.training.callbacks import (
     random_states,
 )
 from experiments.training.checkpoint import load_model, load_state, not_finite, read_progress
-from experiments.training.devices import Place
+from experiments.training.devices import Cluster, gather, scope, variable_scope
 from experiments.training.run_folder import history_columns
 from stn_keras.optimizers import with_localization_rate
 
-HERE = Place()
+ALONE = Cluster()
 WARM_UP = 0.1
 
 
@@ -51,7 +51,7 @@ DECAYS = {
 }
 
 
-def train(experiment, run, settings, data, monitor=False, place=HERE):
+def train(experiment, run, settings, data, monitor=False, cluster=ALONE):
     """Train a run to its end, from its last whole epoch where there is one.
 
     Args:
@@ -60,7 +60,7 @@ def train(experiment, run, settings, data, monitor=False, place=HERE):
         settings: `experiments.training.run_folder.Settings`.
         data: `experiments.data.data.Data`.
         monitor: draw what the transformer does after each epoch, and write logs for TensorBoard.
-        place: `experiments.training.devices.Place`; started.
+        cluster: `experiments.training.devices.Cluster`; started.
 
     Returns:
         The contents of metrics.json; None in all processes but the first.
@@ -69,24 +69,24 @@ def train(experiment, run, settings, data, monitor=False, place=HERE):
         UserError: the state to resume from is damaged, or training diverged.
     """
     make_reproducible(settings)
-    with place.scope():
-        _fit(experiment, run, settings, data, monitor, place)
-    return _finish(run, data) if place.is_first else None
+    with scope(cluster):
+        _fit(experiment, run, settings, data, monitor, cluster)
+    return _finish(run, data) if cluster.is_first else None
 
 
-def _fit(experiment, run, settings, data, monitor, place):
+def _fit(experiment, run, settings, data, monitor, cluster):
     schedule = experiment.schedules[settings.schedule].of(settings.model)
     augment = schedule.augment and schedule.augment(data.training.image_shape)
     batches = ShuffledBatches(
-        data.training, settings.batch_size, settings.seed, augment=augment, part=place.part
+        data.training, settings.batch_size, settings.seed, augment=augment, part=cluster.part
     )
     steps_per_epoch = batches.steps_per_epoch
-    with place.variable_scope():
+    with variable_scope(cluster):
         network = build_model(experiment, settings, data)
         model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
         rows = _restore(model, run, history_columns(data))
     first_epoch = batches.first_epoch = len(rows)
-    if len(set(place.values(first_epoch))) > 1:
+    if len(set(gather(cluster, first_epoch))) > 1:
         raise UserError(f"expected {run.folder} to be the same folder for every process")
     print(
         f"{settings.name}: {network.count_params():,} parameters, "
@@ -95,7 +95,7 @@ def _fit(experiment, run, settings, data, monitor, place):
     callbacks = [EpochSeconds(), StopDiverged(run, network, data)]
     if schedule.curriculum:
         callbacks.append(GrowDistortion(schedule.curriculum * settings.epochs))
-    if place.is_first:
+    if cluster.is_first:
         callbacks += [
             *(monitors(run, network, data) if monitor else ()),
             WriteHistory(run, rows),
@@ -104,7 +104,7 @@ def _fit(experiment, run, settings, data, monitor, place):
     model.fit(
         batches,
         steps_per_epoch=steps_per_epoch,
-        validation_data=data.validation and _validation(data.validation, place),
+        validation_data=data.validation and _validation(data.validation, cluster),
         initial_epoch=first_epoch,
         epochs=settings.epochs,
         shuffle=False,
@@ -113,12 +113,12 @@ def _fit(experiment, run, settings, data, monitor, place):
     )
 
 
-def _validation(part, place):
+def _validation(part, cluster):
     count = batch_size(part.images.shape[1:])
-    if place.replicas == 1:
+    if cluster.replicas == 1:
         return InOrder(part, count)
-    count = -(-count // place.replicas) * place.replicas  # divisible
-    return InOrderFilled(part, count, place.part)
+    count = -(-count // cluster.replicas) * cluster.replicas  # divisible
+    return InOrderFilled(part, count, cluster.part)
 
 
 def make_reproducible(settings):
