@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TOLERANCE
 from gradients import value_and_gradients
 from keras import layers, ops
 
+from conftest import TOLERANCE
 from stn_keras import (
     IterativeSpatialTransformer,
     ParallelSpatialTransformer,

@@ -8,10 +8,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE
 from keras import layers, ops
 
 import stn_keras
+from conftest import COMPILES_EACH_SHAPE
 from stn_keras import SpatialTransformer
 from stn_keras.callbacks import TransformerMonitor
 from stn_keras.monitor import callback, pictures

@@ -7,9 +7,9 @@ from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
-from stn_keras.transforms.bounds import Bounds, positions
 
 from stn_keras import SpatialTransformer, ThetaRegressor, transforms
+from stn_keras.transforms.bounds import Bounds, positions
 
 LIMITS = {"scale": (0.5, 2.0), "rotation_degrees": (-90, 30), "shift": (None, 0.25), "shear": 0.1}
 

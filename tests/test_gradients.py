@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE, EXACT, TOLERANCE, compiled_on_jax
 from gradients import value_and_gradients
 from keras import ops
 
+from conftest import COMPILES_EACH_SHAPE, EXACT, TOLERANCE, compiled_on_jax
 from stn_keras._arguments import to_tensor
 from stn_keras.core.fill_modes import FILL_MODES
 from stn_keras.core.kernels import INTERPOLATIONS

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
+from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from stn_keras.core.fill_modes import FILL_MODES
 from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.transforms import Affine

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import EXACT
 from keras import layers, ops
 
 import stn_keras
+from conftest import EXACT
 from experiments.networks.keras_post import cnn, dense_net, localization_net
 from stn_keras import (
     BilinearSampler,

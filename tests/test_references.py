@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 from scipy import ndimage
 
+from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from stn_keras._arguments import to_tensor
 from stn_keras.transforms import Affine
 

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from conftest import EXACT, compiled_on_jax
 from gradients import value_and_gradients
 from keras import ops
 from scipy.interpolate import RBFInterpolator
 
+from conftest import EXACT, compiled_on_jax
 from stn_keras import SpatialTransformer, transforms
 from stn_keras._arguments import to_tensor
 from stn_keras.ops import decompose, homogeneous_meshgrid, sample

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TOLERANCE
 from keras import ops
 
+from conftest import TOLERANCE
 from data_prep.distortions.paper import Cluttered, Elastic, Perspective, Placement
 from data_prep.sets.paper import RECIPES
 from experiments.data.random_warp import RandomWarp

@@ -235,7 +235,7 @@ class Warp(keras.Operation):
 
     def compute_output_spec(self, images, theta):
         self.reader.check_images(images.shape)
-        _, count = theta_shape_of(self.transform, theta.shape)
+        count = count_of(self.transform, theta.shape)
         output_size = self.output_size or self.reader.size_of(images.shape)
         shape = warped_shape(self.reader, images.shape, output_size, count)
         batch = theta.shape[0] if images.shape[0] == 1 else images.shape[0]
@@ -260,20 +260,18 @@ class Warp(keras.Operation):
         return cls(**{**config, "transform": transform, "reader": reader})
 
 
-def theta_shape_of(transform, shape):
-    """(whether it is one theta, thetas per image or None) of a shape of theta.
+def count_of(transform, shape):
+    """Thetas per image, K, in a theta of shape (N, K, P); None where there is no such axis.
 
     Raises:
         ValueError: it is none of (P,), (N, P) and (N, K, P), nor as the formula has it.
     """
     shape, formula = tuple(shape), transform.theta_shape
     parameters = (transform.num_parameters,)
-    if shape in (parameters, formula):
-        return True, None
-    if shape[1:] in (parameters, formula):
-        return False, None
+    if shape in (parameters, formula) or shape[1:] in (parameters, formula):
+        return None
     if len(shape) == 3 and shape[2:] == parameters:
-        return False, shape[1]
+        return shape[1]
     raise ValueError(
         f"{type(transform).__name__} expects theta of shape (N, {parameters[0]}), "
         f"(N, K, {parameters[0]}) or (N, {', '.join(map(str, formula))}). "
@@ -283,12 +281,8 @@ def theta_shape_of(transform, shape):
 
 def flat_theta(transform, theta):
     """theta -> ((N, P) or (N * K, P), K or None)."""
-    single, count = theta_shape_of(transform, theta.shape)
-    if single:
-        return ops.expand_dims(theta, 0), None
-    if count is not None:
-        theta = ops.reshape(theta, (-1, transform.num_parameters))
-    return theta, count
+    count = count_of(transform, theta.shape)
+    return ops.reshape(theta, (-1, transform.num_parameters)), count
 
 
 def check_batches(images, theta, count):
