@@ -11,8 +11,7 @@ import pytest
 from keras import layers, ops
 
 import stn_keras
-from conftest import COMPILES_EACH_SHAPE
-from stn_keras import SpatialTransformer
+from stn_keras import ParallelSpatialTransformer, SpatialTransformer
 from stn_keras.callbacks import TransformerMonitor
 from stn_keras.monitor import callback, pictures
 from stn_keras.transforms import (
@@ -33,8 +32,17 @@ Image = pytest.importorskip("PIL.Image", reason="the optional Pillow writes the 
 
 SIZE, OUTPUT_SIZE = (9, 13), (6, 7)
 SCALE, DEGREES, SHIFT = 0.5, 30, (0.2, -0.1)
-COSINE, SINE = SCALE * np.cos(np.radians(DEGREES)), SCALE * np.sin(np.radians(DEGREES))
-MATRIX = np.array([[COSINE, -SINE, SHIFT[0]], [SINE, COSINE, SHIFT[1]]])
+
+
+def similarity(align_corners=False):
+    """The affine theta, in normalized coordinates, that turns and scales pixels of the input."""
+    cosine, sine = SCALE * np.cos(np.radians(DEGREES)), SCALE * np.sin(np.radians(DEGREES))
+    height, width = np.array(SIZE) - align_corners
+    x, y = SHIFT
+    return np.array([[cosine, -sine * height / width, x], [sine * width / height, cosine, y]])
+
+
+MATRIX = similarity()
 
 
 def transformer(bias, size=SIZE, channels=1, **arguments):
@@ -94,19 +102,19 @@ def flow_of_the_similarity(size):
     return (coordinates - start).ravel()
 
 
-def moves_of_the_similarity(grid):
-    points = control_points(grid)
-    return (points @ MATRIX[:, :2].T + MATRIX[:, 2] - points).ravel()
+def moves_of_the_similarity(matrix):
+    points = control_points((4, 4))
+    return (points @ matrix[:, :2].T + matrix[:, 2] - points).ravel()
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(
     ("family", "theta"),
     [
-        (Similarity, [SCALE, np.radians(DEGREES), *SHIFT]),
-        (Affine, MATRIX.ravel()),
-        (Homography, [*MATRIX.ravel(), 0, 0]),
-        (ThinPlateSpline, moves_of_the_similarity((4, 4))),
+        (Similarity, lambda matrix: [SCALE, np.radians(DEGREES), *SHIFT]),
+        (Affine, np.ravel),
+        (Homography, lambda matrix: [*matrix.ravel(), 0, 0]),
+        (ThinPlateSpline, moves_of_the_similarity),
     ],
 )
 def test_columns_say_what_a_similarity_does_whatever_the_family(
@@ -114,7 +122,8 @@ def test_columns_say_what_a_similarity_does_whatever_the_family(
 ):
     transform = family(align_corners=align_corners)
     arguments = {"transform": transform, "align_corners": align_corners}
-    columns = watch(transformer(theta, output_size=OUTPUT_SIZE, **arguments), tmp_path)
+    bias = theta(similarity(align_corners))
+    columns = watch(transformer(bias, output_size=OUTPUT_SIZE, **arguments), tmp_path)
     expected = {"scale": SCALE, "rotation": DEGREES, "shift_x": SHIFT[0], "shift_y": SHIFT[1]}
     for name, value in expected.items():
         assert columns[name] == pytest.approx(value, abs=1e-4)
@@ -427,25 +436,20 @@ def test_channels_first_is_channels_last_transposed(rng, tmp_path):
         np.testing.assert_array_equal(*pictures)
 
 
-class Pair(SpatialTransformer):
-    """Two transforms of each image: theta (N, 2, P), the outputs one after the other in C."""
-
-    def theta(self, images, training=None):
-        theta = super().theta(images, training=training)
-        return ops.stack([theta, 0.5 * theta], axis=1)
-
-    def call(self, images, localization_inputs=None, training=None):
-        theta = self.theta(images, training=training)
-        return ops.concatenate([self.warp(images, theta[:, i]) for i in (0, 1)], axis=-1)
-
-    def compute_output_shape(self, images_shape, localization_inputs_shape=None):
-        return (*super().compute_output_shape(images_shape)[:-1], 2 * images_shape[-1])
-
-
-def test_several_transforms_of_an_image_have_a_row_each(rng, tmp_path):
+@pytest.mark.parametrize("stack", [False, True])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_several_transforms_of_an_image_have_a_row_each(rng, tmp_path, stack, data_format):
     images = rng.random((2, *SIZE, 3)).astype("float32")
-    model = keras.Sequential([keras.Input((*SIZE, 3)), Pair(layers.Flatten())])
-    columns = watch(model, tmp_path / "pair", images)
+    identity = Affine().identity
+    layer = ParallelSpatialTransformer(
+        layers.Flatten(),
+        initial_theta=[identity, 0.5 * identity],
+        stack=stack,
+        data_format=data_format,
+    )
+    ordered = images if data_format == "channels_last" else images.transpose(0, 3, 1, 2)
+    model = keras.Sequential([keras.Input(ordered.shape[1:]), layer])
+    columns = watch(model, tmp_path / "pair", ordered)
     assert columns["scale"] == pytest.approx(0.75)
     assert columns["scale_std"] == pytest.approx(0.25)
     watch(transformer(Affine().identity, channels=3), tmp_path / "one", images)

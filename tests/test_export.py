@@ -184,7 +184,7 @@ def test_theta_is_that_of_the_tensor_looked_at():
         ExportError, match=r"one spatial transformer among the model's own layers, got 0$"
     ):
         with_named_outputs(cnn(), with_theta=True)
-    nested = keras.Sequential([whole, model.get_layer(layer.name), keras.layers.Flatten()])
+    nested = keras.Sequential([whole, layer, keras.layers.Flatten()])
     nested = keras.Sequential([whole, nested])
     with pytest.raises(ExportError, match="got 0 and 1 in nested models"):
         with_named_outputs(nested, with_theta=True)
@@ -373,12 +373,12 @@ OWN_CLASSES = """
 import keras
 
 from scales import SCALE
-from stn_keras.transforms.affine import AffineFamily
+from stn_keras.transforms import AffineFamily, Parameter
 
 
 @keras.saving.register_keras_serializable(package="own")
 class {0}Zoom(AffineFamily):
-    parameters = {{"zoom": SCALE}}
+    parameters = (Parameter("zoom", SCALE, role="scale"),)
 
     def matrix(self, theta):
         zoom, zero = theta[:, 0], theta[:, 0] * 0

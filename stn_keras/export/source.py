@@ -122,7 +122,7 @@ class _ReturnTheta(keras.layers.Layer):
     """
 
     def __init__(self, transformer):
-        super().__init__(autocast=False, dtype=transformer.dtype_policy)
+        super().__init__(name=transformer.name, dtype=transformer.dtype_policy, autocast=False)
         self.transformer = transformer
 
     def call(self, images, localization_inputs=None):

@@ -142,11 +142,13 @@ class TransformerMonitor(keras.callbacks.Callback):
         channels_first = layer.reader.channels_first
         input_size = images.shape[2:] if channels_first else images.shape[1:3]
         output_size = layer.output_size or input_size
+        coordinates = _coordinates(layer.theta_transform, theta, output_size, input_size)
+        inputs = images[: self.shown]
         return _Observed(
             theta,
-            _coordinates(layer.theta_transform, theta, output_size, input_size),
-            _channels_last(images[: self.shown], channels_first),
-            _channels_last(ops.convert_to_numpy(ops.cast(outputs, "float32")), channels_first),
+            coordinates,
+            np.moveaxis(inputs, 1, -1) if channels_first else inputs,
+            _apart(outputs, coordinates.shape[1], channels_first),
         )
 
     def _statistics(self, observed):
@@ -202,7 +204,7 @@ class _Observed(NamedTuple):
         theta: (N, P), or (N, K, P) of K transforms per image.
         coordinates: (N, K, H', W', 2) in pixels of the input.
         inputs: the images that are drawn, (M, H, W, C).
-        outputs: of those, (M, H', W', K * C).
+        outputs: of those, (M, K, H', W', C).
     """
 
     theta: np.ndarray
@@ -219,8 +221,12 @@ def _coordinates(transform, theta, output_size, input_size):
     return coordinates.reshape(len(theta), -1, *output_size, 2)
 
 
-def _channels_last(images, channels_first):
-    return images.transpose(0, 2, 3, 1) if channels_first else images
+def _apart(outputs, count, channels_first):
+    """Outputs (N, K, H', W', C) of a layer that stacks them or concatenates their channels."""
+    outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
+    if outputs.ndim == 4:
+        outputs = np.stack(np.split(outputs, count, axis=1 if channels_first else -1), axis=1)
+    return np.moveaxis(outputs, 2, -1) if channels_first else outputs
 
 
 def _chosen_transformer(model, layer):

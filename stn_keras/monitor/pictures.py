@@ -63,7 +63,7 @@ def draw_page(
     Args:
         path: of the PNG.
         inputs: (N, H, W, C).
-        outputs: (N, H', W', K * C), those of the K transforms one after the other.
+        outputs: (N, K, H', W', C), of K transforms.
         coordinates: (N, K, H', W', 2), (x, y) in pixels of the input: where each output is read.
         title: written at the upper left.
         value_range: the values of black and of white.
@@ -75,7 +75,7 @@ def draw_page(
         >>> identity = identity_coordinates((8, 8), (8, 8)).reshape(8, 8, 2)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "page.png")
-        ...     draw_page(path, inputs, inputs, np.stack([identity[None]] * 2))
+        ...     draw_page(path, inputs, inputs[:, None], np.stack([identity[None]] * 2))
         ...     path.read_bytes()[1:4]
         b'PNG'
     """
@@ -88,7 +88,7 @@ def draw_page(
         if labels is not None:
             page.label_column(column, labels[column])
         _draw_input(page, column, image, coordinates[column], value_range)
-        for index, output in enumerate(np.split(outputs[column], count, axis=-1)):
+        for index, output in enumerate(outputs[column]):
             _draw_output(page, column, index, output, value_range)
     with atomic_path(path) as partial:
         page.figure.savefig(partial, format="png", dpi=DPI)

@@ -17,7 +17,8 @@ def theta_statistics(
     """Mean and spread of scale, rotation and shift, and how much lies outside the images.
 
     Convention: scale, rotation and shift are those of the affine transform that fits the
-    coordinates best, output to input, as of `stn_keras.ops.decompose`.
+    coordinates best, output to input, as of `stn_keras.ops.decompose` with `input_size`: a rotation
+    turns pixels.
 
     Args:
         theta: (N, ...), of each image.
@@ -109,7 +110,9 @@ def _finite_fits(coordinates, input_size, align_corners):
     filled = np.where(finite[:, None, None, None], coordinates, 0)
     matrix = _affine_fit(filled, input_size, align_corners)
     # All are decomposed before some are dropped: JAX compiles anew for every batch size.
-    parts = decompose(matrix.astype("float32"), input_size=input_size, align_corners=align_corners)
+    # An axis of one pixel has no extent with `align_corners`, so pixels cannot be turned.
+    metric = None if align_corners and 1 in input_size else input_size
+    parts = decompose(matrix.astype("float32"), input_size=metric, align_corners=align_corners)
     return matrix[finite], ops.convert_to_numpy(parts.rotation_degrees)[finite]
 
 
