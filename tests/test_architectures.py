@@ -200,9 +200,8 @@ def small_classifier():
 
 def test_any_transformer_goes_in_front_of_a_classifier(rng):
     model = with_spatial_transformer(
-        small_classifier(), (12, 12, 1), transformer=IterativeSpatialTransformer, steps=2
+        small_classifier(), IterativeSpatialTransformer(steps=2), input_shape=(12, 12, 1)
     )
-    assert model.get_layer("spatial_transformer").steps == 2
     assert model.predict(rng.random((2, 12, 12, 1), "float32"), verbose=0).shape == (2, 3)
 
 
@@ -213,7 +212,9 @@ def test_the_localization_rate_is_real_under_adam(rng, schedule):
 
     def change_of_theta_bias(localization_rate):
         keras.utils.set_random_seed(0)
-        model = with_spatial_transformer(small_classifier(), localization=layers.Flatten())
+        model = with_spatial_transformer(
+            small_classifier(), SpatialTransformer(layers.Flatten(), name="spatial_transformer")
+        )
         optimizer = keras.optimizers.Adam(rate)
         if localization_rate:
             optimizer = with_localization_rate(optimizer, model, localization_rate)
@@ -249,7 +250,9 @@ def test_a_model_with_a_localization_rate_is_saved_and_goes_on(rng, tmp_path):
 
 def test_a_callback_sets_both_rates(rng):
     images, targets = rng.random((4, 8, 8, 1), "float32"), rng.random((4, 3), "float32")
-    model = with_spatial_transformer(small_classifier(), localization=layers.Flatten())
+    model = with_spatial_transformer(
+        small_classifier(), SpatialTransformer(layers.Flatten(), name="spatial_transformer")
+    )
     optimizer = with_localization_rate(keras.optimizers.Adam(1e-3), model, 0.1)
     model.compile(optimizer, "mse")
     rates, set_by_callback = [], [0.0, 5e-4, 2e-4]
@@ -271,7 +274,9 @@ def test_a_callback_sets_both_rates(rng):
 
 
 def test_the_slower_optimizer_decays_no_more_weights():
-    model = with_spatial_transformer(small_classifier(), localization=layers.Flatten())
+    model = with_spatial_transformer(
+        small_classifier(), SpatialTransformer(layers.Flatten(), name="spatial_transformer")
+    )
     adam = keras.optimizers.AdamW(1e-3)
     adam.exclude_from_weight_decay(var_names=["bias"])
     slower, rest = with_localization_rate(adam, model, 0.1).optimizers
@@ -335,7 +340,7 @@ def test_a_classifier_of_any_size_gets_images_of_their_own_size():
     inputs = keras.Input((None, None, 1))
     features = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
     classifier = keras.Model(inputs, layers.Dense(2)(features))
-    model = with_spatial_transformer(classifier, (28, 20, 1))
+    model = with_spatial_transformer(classifier, input_shape=(28, 20, 1))
     assert model.get_layer("spatial_transformer").output.shape == (None, 28, 20, 1)
 
 
