@@ -11,7 +11,7 @@ COPY stn_keras stn_keras
 RUN pip install --no-cache-dir --constraint constraints.txt ".[${VARIANT},experiments]" \
     && pip install --no-cache-dir --constraint constraints.txt --no-deps imgaug \
     && pip inspect --local > sbom.json \
-    # Headers to compile TensorFlow's operations with, and the packages' own tests: 0.4 GB.
+    # TensorFlow's headers and the packages' own tests take 0.4 GB.
     && rm -r /opt/venv/lib/python*/site-packages/tensorflow/include \
     && find /opt/venv -type d -name tests -prune -exec rm -r {} +
 

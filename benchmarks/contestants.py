@@ -7,8 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from stn_keras import SpatialTransformer
-from stn_keras.ops import homogeneous_meshgrid, sample_xy
+from stn_keras.ops import homogeneous_meshgrid, warp
 from stn_keras.transforms import Affine
 
 SEED = 0
@@ -27,15 +26,13 @@ def inputs(shape):
 
 
 def ours(images, theta):
-    """The library's grid and sampler, as they stand."""
-    size = images.shape[1:3]
-    x, y = Affine().source_xy(theta, size, size)
-    return sample_xy(images, x, y)
+    """The library's warp by plain operations."""
+    return warp(images, theta, compiled=False)
 
 
 def ours_fused(images, theta):
-    """The same with the kernels that `SpatialTransformer` runs while training."""
-    return SpatialTransformer().warp(images, theta, training=True)
+    """The same with the kernels that run while training."""
+    return warp(images, theta, compiled=True)
 
 
 def textbook(images, theta):
@@ -82,7 +79,8 @@ def keras_affine_transform(images, theta):
 def keras_map_coordinates(images, theta):
     """Keras's op, fed with our coordinates."""
     count, height, width, channels = images.shape
-    x, y = Affine().source_xy(theta, (height, width), (height, width))
+    size = {"output_size": (height, width), "input_size": (height, width)}
+    x, y = ops.unstack(Affine().source_coordinates(theta, **size), axis=-1)
     shape = (count, height, width, channels)
     index = np.indices(shape).astype("float32")
     full = [index[0], *(ops.broadcast_to(axis[..., None], shape) for axis in (y, x)), index[3]]

@@ -11,7 +11,7 @@ from cli.files import write_json
 from cli.run import run_command
 from experiments.environment import describe, device_slug
 from experiments.networks.paper import paper_cnn, paper_cnn_localization_net
-from stn_keras import with_spatial_transformer
+from stn_keras import SpatialTransformer, with_spatial_transformer
 from stn_keras.layers import ImageConv2D
 
 BATCH, STEPS, SEED = 128, 40, 0
@@ -29,7 +29,7 @@ def classifier(convolution):
 def behind_transformer(network):
     """The paper's ST-CNN with that classifier."""
     localization = paper_cnn_localization_net(SHAPE)
-    return with_spatial_transformer(network, localization=localization)
+    return with_spatial_transformer(network, SpatialTransformer(localization))
 
 
 def epoch(model, images, labels):

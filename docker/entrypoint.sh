@@ -5,7 +5,7 @@ command=${1:-demo}
 [ "$#" -eq 0 ] || shift
 case $command in
   demo)
-    # As process 1 a shell ignores every signal that it does not trap.
+    # A shell that is process 1 ignores signals that it does not trap.
     trap 'kill -TERM $!; wait $!; exit' TERM INT
     python train.py distorted-digits --resume &
     wait $!

@@ -8,18 +8,18 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 
-from stn_keras.ops import half_extents, identity_coordinates
+from stn_keras.ops import identity_coordinates, pixels_per_unit
 
 INPUT_SIZE, OUTPUT_SIZE = (4, 5), (2, 3)
 PATH = Path(__file__).with_name("conventions.png")
 
 
-def label_corners(axes, centre, extents):
-    """The normalized coordinates of the four corners, beside them."""
+def label_corners(axes, center, half_extents):
+    """Write the normalized coordinates of the four corners beside them."""
     for x, y in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
         axes.annotate(
             f"({x}, {y})",
-            (centre[0] + x * extents[0], centre[1] + y * extents[1]),
+            (center[0] + x * half_extents[0], center[1] + y * half_extents[1]),
             xytext=(0, -14 * y),
             textcoords="offset points",
             color="#c0392b",
@@ -29,7 +29,7 @@ def label_corners(axes, centre, extents):
 
 
 def draw(axes, align_corners):
-    """An input image, where -1 and 1 lie on it, and what a smaller output reads at the identity."""
+    """Draw an input image, where -1 and 1 lie on it, and what a smaller output reads of it."""
     height, width = INPUT_SIZE
     for y in range(height):
         for x in range(width):
@@ -37,21 +37,21 @@ def draw(axes, align_corners):
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=shade))
     pixels = identity_coordinates(INPUT_SIZE, INPUT_SIZE, align_corners).reshape(-1, 2)
     axes.plot(*pixels.T, ".", color="#5b7c9d", label="input pixels: coordinates 0, 1, 2, ...")
-    extent_x, extent_y = half_extents(INPUT_SIZE, align_corners)
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
-    corner = (centre_x - extent_x, centre_y - extent_y)
+    half_x, half_y = pixels_per_unit(INPUT_SIZE, align_corners)
+    center = (width - 1) / 2, (height - 1) / 2
+    corner = (center[0] - half_x, center[1] - half_y)
     axes.add_patch(
         Rectangle(
             corner,
-            2 * extent_x,
-            2 * extent_y,
+            2 * half_x,
+            2 * half_y,
             fill=False,
             color="#c0392b",
             linewidth=2,
             label="normalized -1 to 1",
         )
     )
-    label_corners(axes, (centre_x, centre_y), (extent_x, extent_y))
+    label_corners(axes, center, (half_x, half_y))
     reads = identity_coordinates(OUTPUT_SIZE, INPUT_SIZE, align_corners).reshape(-1, 2)
     label = f"read by an output of {OUTPUT_SIZE[0]} x {OUTPUT_SIZE[1]} at the identity"
     axes.plot(*reads.T, "+", color="black", markersize=11, markeredgewidth=2, label=label)

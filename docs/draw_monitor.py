@@ -11,17 +11,17 @@ from data_prep.parallel import default_workers
 from data_prep.sets.distorted import make_distorted_set
 from experiments.data.data import DATA_SEED, as_input
 from experiments.networks.keras_post import cnn, localization_net
-from stn_keras import with_spatial_transformer
-from stn_keras.callbacks import TransformerMonitor
+from stn_keras import SpatialTransformer, with_spatial_transformer
+from stn_keras.monitor import TransformerMonitor
 
 EPOCHS, SHOWN = 12, 8
 DOCS = Path(__file__).parent
 
 
 def train(dataset, learning_rate, folder):
-    """Train a CNN behind a transformer, watched on test images; what was logged."""
+    """Train a CNN behind a transformer, monitored on test images; returns the logs."""
     keras.utils.set_random_seed(0)
-    model = with_spatial_transformer(cnn(), localization=localization_net())
+    model = with_spatial_transformer(cnn(), SpatialTransformer(localization_net()))
     model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy")
     chosen = np.random.default_rng(1).permutation(len(dataset.test.distorted))[:100]
     monitor = TransformerMonitor(
@@ -37,9 +37,9 @@ def train(dataset, learning_rate, folder):
 
 
 def main():
-    """One training that goes well, one that ignores the images, one that collapses."""
+    """Train once well, once to a transformer that ignores the images, once to a collapse."""
     dataset = make_distorted_set("distorted-digits", DATA_SEED, workers=default_workers())
-    # What is kept of each training, by its learning rate.
+    # Learning rate -> pictures to keep, and their names here.
     kept = {
         0.001: {"epochs.gif": "monitor.gif"},
         0.01: {},

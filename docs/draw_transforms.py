@@ -10,7 +10,7 @@ from keras import ops
 from matplotlib import pyplot as plt
 
 from data_prep.sources import load_source
-from stn_keras.ops import sample
+from stn_keras.ops import warp
 from stn_keras.transforms import (
     Affine,
     Attention,
@@ -29,7 +29,7 @@ PATH = Path(__file__).with_name("transforms.png")
 
 
 def examples():
-    """(transform, theta) of each family."""
+    """Return (transform, theta) for each family."""
     rng = np.random.default_rng(3)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     waves = np.stack([2 * np.sin(y / 4), 2 * np.sin(x / 4)], axis=-1)
@@ -48,10 +48,10 @@ def examples():
 
 
 def draw(before, after, image, transform, theta):
-    """What is read from the image, as a lattice on it, and what comes out."""
+    """Draw where the image is read, as a grid on it, and the output."""
     theta = np.asarray(theta, "float32")[None]
-    coordinates = transform.source_coordinates(theta, SIZE, SIZE)
-    warped = ops.convert_to_numpy(sample(image[None], coordinates))[0]
+    coordinates = transform.source_coordinates(theta, output_size=SIZE, input_size=SIZE)
+    warped = ops.convert_to_numpy(warp(image[None], theta, transform))[0]
     x, y = np.moveaxis(ops.convert_to_numpy(coordinates)[0], -1, 0)
     before.imshow(image, cmap="gray")
     step = slice(None, None, 3)

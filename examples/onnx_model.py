@@ -1,4 +1,4 @@
-"""An ONNX file as a model of MLServer."""
+"""An ONNX file as an MLServer model."""
 
 import asyncio
 
@@ -10,12 +10,12 @@ from mlserver.types import InferenceResponse, MetadataTensor
 
 
 def open_session(path):
-    """The file in onnxruntime, on the processor."""
+    """Open the file in onnxruntime, on the CPU."""
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 class OnnxModel(MLModel):
-    """An ONNX file in onnxruntime."""
+    """An ONNX file, run by onnxruntime."""
 
     async def load(self):
         self.session = open_session(self.settings.parameters.uri)
@@ -26,9 +26,9 @@ class OnnxModel(MLModel):
     async def predict(self, payload):
         try:
             inputs = {part.name: NumpyCodec.decode_input(part) for part in payload.inputs}
-            # In a thread, so that clients do not wait for one another.
+            # In a thread, so that requests do not block each other.
             arrays = await asyncio.to_thread(self.session.run, None, inputs)
-        except Exception as error:  # onnxruntime and the codec each have their own
+        except Exception as error:  # onnxruntime and the codec have no common base class
             raise InferenceError(str(error)) from None
         outputs = [
             NumpyCodec.encode_output(tensor.name, array)
@@ -38,6 +38,6 @@ class OnnxModel(MLModel):
 
 
 def _metadata(tensor):
-    """Name and shape of a float tensor, -1 where it may have any size."""
+    """Name and shape of a float tensor; -1 is an axis of any size."""
     shape = [size if isinstance(size, int) else -1 for size in tensor.shape]
     return MetadataTensor(name=tensor.name, datatype="FP32", shape=shape)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def parse_arguments(parser):
-    """The command line, as far as it can be checked by itself."""
+    """Parse the command line and check what can be checked before imports."""
     parser.add_argument("model", type=Path, metavar="MODEL.onnx")
-    parser.add_argument("--name", default="stn", help="in the address: /v2/models/NAME")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere")
+    parser.add_argument("--name", default="stn", help="the model's name in /v2/models/NAME")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 to accept other machines")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--grpc-port", type=int, default=8081)
     arguments = parser.parse_args()
@@ -25,7 +25,7 @@ def parse_arguments(parser):
 
 
 def server_settings(arguments):
-    """How MLServer listens, and the model that it serves."""
+    """Settings of MLServer and of the model it serves."""
     from mlserver import ModelSettings, Settings
     from mlserver.settings import ModelParameters
     from onnx_model import OnnxModel
@@ -35,7 +35,7 @@ def server_settings(arguments):
         http_port=arguments.port,
         grpc_port=arguments.grpc_port,
         metrics_endpoint=None,
-        parallel_workers=0,  # onnxruntime computes on all cores by itself
+        parallel_workers=0,  # onnxruntime already uses all cores
     )
     model = ModelSettings(
         name=arguments.name,
@@ -58,9 +58,9 @@ def main():
             f"{parser.prog}: error: expected the package {error.name}, which is not installed: "
             'pip install ".[serve]", with Python 3.11 or 3.12\n',
         )
-    try:  # mlserver would go on without the model
+    try:  # MLServer would start without the model
         open_session(arguments.model)
-    except Exception as error:  # onnxruntime has no common one
+    except Exception as error:  # onnxruntime has no common base class
         parser.error(f"expected an .onnx file, got {arguments.model} ({error})".splitlines()[0])
     settings, model = server_settings(arguments)
     asyncio.run(MLServer(settings).start([model]))

@@ -5,7 +5,6 @@ from stn_keras._version import __version__
 from stn_keras.layers import (
     BilinearSampler,
     GridGenerator,
-    ImageConv2D,
     IterativeSpatialTransformer,
     ParallelSpatialTransformer,
     Sampler,
@@ -17,7 +16,6 @@ from stn_keras.models import with_spatial_transformer
 __all__ = [
     "BilinearSampler",
     "GridGenerator",
-    "ImageConv2D",
     "IterativeSpatialTransformer",
     "ParallelSpatialTransformer",
     "Sampler",

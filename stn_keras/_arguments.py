@@ -1,10 +1,19 @@
 """Checks and normal forms of arguments, shared by ops, transforms and layers."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
+
+# A tensor of the backend, a symbolic one, or an array; no backend is imported for its type.
+Tensor: TypeAlias = Any
+# (height, width).
+Size: TypeAlias = Sequence[Any]
+FillValue: TypeAlias = float | Sequence[float]
+DATA_FORMATS = ("channels_last", "channels_first")
 
 
 def check_choice(name, value, allowed):
@@ -67,3 +76,8 @@ def array_to_tensor(array):
     """Nested lists as float32, anything else in its own dtype."""
     listed = isinstance(array, (list, tuple))
     return to_tensor(np.asarray(array, "float32") if listed else array)
+
+
+def check_data_format(value):
+    """The data format, Keras's setting for None."""
+    return check_choice("data_format", value or keras.config.image_data_format(), DATA_FORMATS)

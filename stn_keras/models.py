@@ -1,4 +1,4 @@
-"""Put a spatial transformer in front of a classifier that stays as it is."""
+"""Put a spatial transformer in front of an existing classifier, unchanged."""
 
 import keras
 
@@ -6,40 +6,43 @@ from stn_keras.layers import SpatialTransformer
 
 
 def with_spatial_transformer(
-    classifier, input_shape=None, transformer=SpatialTransformer, **transformer_arguments
-):
-    """A model that straightens its images and hands them to an unmodified classifier.
+    classifier: keras.Model,
+    transformer: SpatialTransformer | None = None,
+    *,
+    input_shape: tuple | None = None,
+) -> keras.Model:
+    """A model that straightens its images and hands them to an existing classifier, unchanged.
 
     Args:
         classifier: Keras model from images to scores. It becomes a part of the result, with its
-            own weights and name.
+            weights and its name.
+        transformer: `SpatialTransformer`, or a layer derived from it; None: an affine one. Where it
+            has no `output_size`, it gets the size that the classifier reads.
         input_shape: (H, W, C) of the images; None: the classifier's input shape. Where it differs,
             the transformer resizes; for a classifier of any size, or one that is not built yet, it
             keeps the images'.
-        transformer: `SpatialTransformer` or a class derived from it.
-        **transformer_arguments: arguments of `transformer`.
 
     Returns:
-        A Keras model with the classifier's output, whose layers are "spatial_transformer" and the
+        A Keras model with the classifier's output, whose layers are the transformer and the
         classifier.
 
     Raises:
         ValueError: the classifier is not built and `input_shape` is None.
 
     Example:
-        >>> classifier = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
+        >>> layers = keras.layers
+        >>> classifier = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten()])
         >>> model = with_spatial_transformer(classifier, input_shape=(40, 40, 1))
         >>> model.get_layer("spatial_transformer").output_size
         (28, 28)
     """
+    transformer = transformer or SpatialTransformer(name="spatial_transformer")
     read_shape = _read_shape(classifier, input_shape)
-    data_format = transformer_arguments.get("data_format") or keras.config.image_data_format()
-    size = read_shape[1:] if data_format == "channels_first" else read_shape[:2]
-    size = None if None in size else size
-    arguments = {"output_size": size, "name": "spatial_transformer", **transformer_arguments}
+    size = transformer.reader.size_of((None, *read_shape))
+    if transformer.output_size is None and None not in size:
+        transformer.output_size = size
     inputs = keras.Input(input_shape or read_shape, name="images")
-    outputs = classifier(transformer(**arguments)(inputs))
-    return keras.Model(inputs, outputs, name=f"stn_{classifier.name}")
+    return keras.Model(inputs, classifier(transformer(inputs)), name=f"stn_{classifier.name}")
 
 
 def _read_shape(classifier, input_shape):

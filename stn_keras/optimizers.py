@@ -2,7 +2,7 @@
 
 import keras
 
-from stn_keras.layers.spatial_transformer import find_transformers
+from stn_keras.layers import find_transformers
 
 
 def with_localization_rate(optimizer, model, rate):

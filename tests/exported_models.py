@@ -5,7 +5,7 @@ import numpy as np
 
 from data_prep.sources import load_source
 from experiments.networks.keras_post import cnn, localization_net
-from stn_keras import models
+from stn_keras import SpatialTransformer, with_spatial_transformer
 
 
 def tilted_model(**arguments):
@@ -16,7 +16,8 @@ def tilted_model(**arguments):
     """
     keras.utils.set_random_seed(0)
     arguments = {"localization": localization_net(), **arguments}
-    model = models.with_spatial_transformer(cnn(), **arguments)
+    transformer = SpatialTransformer(**arguments, name="spatial_transformer")
+    model = with_spatial_transformer(cnn(), transformer)
     kernel = model.get_layer("spatial_transformer").regressor.kernel
     spread = 0.01 if arguments["localization"] is None else 0.5  # its features are larger
     kernel.assign(np.random.default_rng(0).normal(0, spread, kernel.shape))

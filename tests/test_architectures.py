@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TOLERANCE
 from gradients import value_and_gradients
 from keras import layers, ops
 
+from conftest import TOLERANCE
 from stn_keras import (
     IterativeSpatialTransformer,
     ParallelSpatialTransformer,
@@ -63,7 +63,7 @@ def test_iterative_composes_and_reads_the_original_once(rng, transform):
     np.testing.assert_allclose(numpy(layer(images)), numpy(seen), atol=TOLERANCE["float32"])
     parameters = 8 if transform == "homography" else 6
     flat = numpy(theta).reshape(2, parameters)
-    np.testing.assert_allclose(numpy(layer.theta(images)), flat, atol=1e-5)
+    np.testing.assert_allclose(numpy(layer.predict_theta(images)), flat, atol=1e-5)
 
 
 def test_one_step_is_a_spatial_transformer(rng):
@@ -90,7 +90,7 @@ def test_iterative_learns_saves_and_loads(rng, tmp_path):
     model, _ = saved_and_loaded(layer, (12, 12, 1), tmp_path)
     model.compile("adam", "mse")
     model.fit(images, rng.random((8, 6, 5, 1), "float32"), epochs=2, verbose=0)
-    assert (numpy(layer.theta(images)) != Affine().identity).any()
+    assert (numpy(layer.predict_theta(images)) != Affine().identity).any()
     model.save(tmp_path / "trained.keras")
     loaded = keras.models.load_model(tmp_path / "trained.keras")
     np.testing.assert_array_equal(
@@ -113,7 +113,7 @@ def test_parallel_is_transformers_side_by_side(rng, tmp_path, data_format):
         data_format=data_format,
     )
     tilted(layer, images)
-    theta = numpy(layer.theta(images))
+    theta = numpy(layer.predict_theta(images))
     assert theta.shape == (3, 3, 3)
     alone = SpatialTransformer(transform="attention", output_size=(5, 4), data_format=data_format)
     expected = [numpy(alone.warp(images, theta[:, i])) for i in range(3)]
@@ -293,12 +293,12 @@ def test_what_is_slower_is_decided_before_layers_are_frozen(rng):
 def test_iterative_theta_of_a_symbolic_tensor_makes_a_model(rng):
     inputs = keras.Input((12, 12, 1))
     layer = IterativeSpatialTransformer(layers.Flatten(), steps=3)
-    assert layer.theta(np.zeros((2, 12, 12, 1), "float32")).shape == (2, 6)
+    assert layer.predict_theta(np.zeros((2, 12, 12, 1), "float32")).shape == (2, 6)
     layer(inputs)
     layer.regressor.kernel.assign(rng.normal(0, 1e-3, layer.regressor.kernel.shape))
-    model = keras.Model(inputs, layer.theta(inputs))
+    model = keras.Model(inputs, layer.predict_theta(inputs))
     images = rng.random((2, 12, 12, 1), "float32")
-    theta = ops.convert_to_numpy(layer.theta(images))
+    theta = ops.convert_to_numpy(layer.predict_theta(images))
     np.testing.assert_allclose(model.predict(images, verbose=0), theta, atol=1e-6)
     assert model.output_shape == (None, 6)
 
@@ -309,7 +309,7 @@ def test_iterative_theta_of_a_symbolic_tensor_makes_a_model(rng):
 def test_a_model_of_images_and_theta_saves_and_loads(rng, tmp_path, kind):
     inputs, other = keras.Input((8, 8, 1)), keras.Input((8, 8, 1))
     layer = kind(layers.Flatten(), "affine")
-    outputs = [layer(inputs), layer.theta(inputs), layer.theta(other)]
+    outputs = [layer(inputs), layer.predict_theta(inputs), layer.predict_theta(other)]
     layer.regressor.kernel.assign(rng.normal(0, 1e-2, layer.regressor.kernel.shape))
     model = keras.Model([inputs, other], outputs)
     model.save(tmp_path / "model.keras")

@@ -24,7 +24,9 @@ def images(rng):
 
 def reference(images, align_corners):
     size = images.shape[1:3]
-    coordinates = Affine(align_corners).source_coordinates(THETA, size, size)
+    coordinates = Affine(align_corners=align_corners).source_coordinates(
+        THETA, output_size=size, input_size=size
+    )
     return ops.convert_to_numpy(sample(images, coordinates))
 
 

@@ -8,12 +8,12 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE
 from keras import layers, ops
 
 import stn_keras
-from stn_keras import SpatialTransformer, _pictures
+from stn_keras import ParallelSpatialTransformer, SpatialTransformer
 from stn_keras.callbacks import TransformerMonitor
+from stn_keras.monitor import callback, pictures
 from stn_keras.transforms import (
     Affine,
     Attention,
@@ -32,8 +32,17 @@ Image = pytest.importorskip("PIL.Image", reason="the optional Pillow writes the 
 
 SIZE, OUTPUT_SIZE = (9, 13), (6, 7)
 SCALE, DEGREES, SHIFT = 0.5, 30, (0.2, -0.1)
-COSINE, SINE = SCALE * np.cos(np.radians(DEGREES)), SCALE * np.sin(np.radians(DEGREES))
-MATRIX = np.array([[COSINE, -SINE, SHIFT[0]], [SINE, COSINE, SHIFT[1]]])
+
+
+def similarity(align_corners=False):
+    """The affine theta, in normalized coordinates, that turns and scales pixels of the input."""
+    cosine, sine = SCALE * np.cos(np.radians(DEGREES)), SCALE * np.sin(np.radians(DEGREES))
+    height, width = np.array(SIZE) - align_corners
+    x, y = SHIFT
+    return np.array([[cosine, -sine * height / width, x], [sine * width / height, cosine, y]])
+
+
+MATRIX = similarity()
 
 
 def transformer(bias, size=SIZE, channels=1, **arguments):
@@ -82,26 +91,30 @@ def names(folder):
 
 
 def flow_of_the_similarity(size):
-    coordinates = ops.convert_to_numpy(Affine().source_coordinates(MATRIX[None], size, SIZE))
+    coordinates = ops.convert_to_numpy(
+        Affine().source_coordinates(MATRIX[None], output_size=size, input_size=SIZE)
+    )
     start = ops.convert_to_numpy(
-        DenseFlow(size).source_coordinates(np.zeros((1, *size, 2)), size, SIZE)
+        DenseFlow(size).source_coordinates(
+            np.zeros((1, *size, 2)), output_size=size, input_size=SIZE
+        )
     )
     return (coordinates - start).ravel()
 
 
-def moves_of_the_similarity(grid):
-    points = control_points(grid)
-    return (points @ MATRIX[:, :2].T + MATRIX[:, 2] - points).ravel()
+def moves_of_the_similarity(matrix):
+    points = control_points((4, 4))
+    return (points @ matrix[:, :2].T + matrix[:, 2] - points).ravel()
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(
     ("family", "theta"),
     [
-        (Similarity, [SCALE, np.radians(DEGREES), *SHIFT]),
-        (Affine, MATRIX.ravel()),
-        (Homography, [*MATRIX.ravel(), 0, 0]),
-        (ThinPlateSpline, moves_of_the_similarity((4, 4))),
+        (Similarity, lambda matrix: [SCALE, np.radians(DEGREES), *SHIFT]),
+        (Affine, np.ravel),
+        (Homography, lambda matrix: [*matrix.ravel(), 0, 0]),
+        (ThinPlateSpline, moves_of_the_similarity),
     ],
 )
 def test_columns_say_what_a_similarity_does_whatever_the_family(
@@ -109,7 +122,8 @@ def test_columns_say_what_a_similarity_does_whatever_the_family(
 ):
     transform = family(align_corners=align_corners)
     arguments = {"transform": transform, "align_corners": align_corners}
-    columns = watch(transformer(theta, output_size=OUTPUT_SIZE, **arguments), tmp_path)
+    bias = theta(similarity(align_corners))
+    columns = watch(transformer(bias, output_size=OUTPUT_SIZE, **arguments), tmp_path)
     expected = {"scale": SCALE, "rotation": DEGREES, "shift_x": SHIFT[0], "shift_y": SHIFT[1]}
     for name, value in expected.items():
         assert columns[name] == pytest.approx(value, abs=1e-4)
@@ -322,7 +336,7 @@ def test_the_film_has_pictures_of_one_size(tmp_path):
 def test_the_film_follows_the_numbers_beyond_999(tmp_path):
     for number in (998, 1000, 999):
         Image.new("L", (4, 4), number - 900).save(tmp_path / f"epoch-{number}.png")
-    assert list(_pictures.epochs(tmp_path)) == [998, 999, 1000]
+    assert list(pictures.epoch_pictures(tmp_path)) == [998, 999, 1000]
 
 
 def test_nothing_happens_where_there_is_no_epoch(tmp_path):
@@ -330,40 +344,41 @@ def test_nothing_happens_where_there_is_no_epoch(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_picture_is_whole_or_absent(tmp_path):
-    path = tmp_path / "epoch-001.png"
+def test_a_picture_is_whole_or_absent(tmp_path, monkeypatch):
+    def break_off(figure, path, **_):
+        path.write_text("ha")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "epoch-000.png"
     path.write_text("whole")
-
-    def break_off():
-        with _pictures._whole(path) as partial:
-            partial.write_text("ha")
-            raise KeyboardInterrupt
-
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", break_off)
     with pytest.raises(KeyboardInterrupt):
-        break_off()
+        watch(transformer(Affine().identity), tmp_path)
     assert names(tmp_path) == [path.name]
     assert path.read_text() == "whole"
 
 
 def test_the_frame_is_the_output_s_outline():
     theta = MATRIX[None].astype("float32")
-    coordinates = ops.convert_to_numpy(Affine().source_coordinates(theta, OUTPUT_SIZE, SIZE))[0]
-    points = _pictures._with_border(coordinates)
+    coordinates = ops.convert_to_numpy(
+        Affine().source_coordinates(theta, output_size=OUTPUT_SIZE, input_size=SIZE)
+    )[0]
+    points = pictures.with_border(coordinates)
     corners = np.array([[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]) @ MATRIX.T
     height, width = SIZE
     pixels = corners * (width / 2, height / 2) + ((width - 1) / 2, (height - 1) / 2)
     seen = points[[0, 0, -1, -1], [0, -1, 0, -1]]
     np.testing.assert_allclose(seen, pixels, atol=1e-5)
-    assert _pictures._with_border(coordinates[:1, :1]).shape == (3, 3, 2)
+    assert pictures.with_border(coordinates[:1, :1]).shape == (3, 3, 2)
 
 
 def test_a_frame_larger_than_what_is_seen_stays_in_its_window(tmp_path):
     watch(transformer([1.6, 0, 0], transform="attention"), tmp_path)
-    colour = [int(_pictures._COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    colour = [int(pictures.FRAME_COLORS[0][i : i + 2], 16) for i in (1, 3, 5)]
     picture = np.asarray(Image.open(tmp_path / "epoch-001.png").convert("RGB"))
     rows = (picture == colour).all(-1).any(1).nonzero()[0]
     # Of the input's row nothing is seen, and the output's begins below it.
-    assert rows.min() > _pictures._DPI * (_pictures._TOP + 0.5)
+    assert rows.min() > pictures.DPI * (pictures.TOP + 0.5)
 
 
 def colours_of(folder):
@@ -390,18 +405,18 @@ def test_pictures_are_gray_or_in_colour(rng, tmp_path):
         ([1, 1], (1, 1, 1)),
         ([0.2, 0.4, 0.6], (0.2, 0.4, 0.6)),
         ([0.2, 0.4, 0.6, 0.8], (0.5, 0.5, 0.5)),
-        ([0.2, np.nan], _pictures._NAN),
+        ([0.2, np.nan], pictures.NAN_COLOR),
     ],
 )
 def test_channels_have_colours_of_their_own(pixel, colour):
-    drawn = _pictures.colours(np.full((2, 3, len(pixel)), pixel), (0, 1))
+    drawn = pictures.to_rgb(np.full((2, 3, len(pixel)), pixel), (0, 1))
     np.testing.assert_allclose(drawn, np.broadcast_to(colour, (2, 3, 3)))
 
 
 def test_what_is_not_a_number_is_seen(tmp_path):
     with pytest.warns(UserWarning, match="not finite"):
         watch(transformer([np.nan] * 6), tmp_path)
-    assert tuple(round(255 * shade) for shade in _pictures._NAN) in colours_of(tmp_path)
+    assert tuple(round(255 * shade) for shade in pictures.NAN_COLOR) in colours_of(tmp_path)
 
 
 def test_channels_first_is_channels_last_transposed(rng, tmp_path):
@@ -421,31 +436,26 @@ def test_channels_first_is_channels_last_transposed(rng, tmp_path):
         np.testing.assert_array_equal(*pictures)
 
 
-class Pair(SpatialTransformer):
-    """Two transforms of each image: theta (N, 2, P), the outputs one after the other in C."""
-
-    def theta(self, images, training=None):
-        theta = super().theta(images, training=training)
-        return ops.stack([theta, 0.5 * theta], axis=1)
-
-    def call(self, images, localization_inputs=None, training=None):
-        theta = self.theta(images, training=training)
-        return ops.concatenate([self.warp(images, theta[:, i]) for i in (0, 1)], axis=-1)
-
-    def compute_output_shape(self, images_shape, localization_inputs_shape=None):
-        return (*super().compute_output_shape(images_shape)[:-1], 2 * images_shape[-1])
-
-
-def test_several_transforms_of_an_image_have_a_row_each(rng, tmp_path):
+@pytest.mark.parametrize("stack", [False, True])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_several_transforms_of_an_image_have_a_row_each(rng, tmp_path, stack, data_format):
     images = rng.random((2, *SIZE, 3)).astype("float32")
-    model = keras.Sequential([keras.Input((*SIZE, 3)), Pair(layers.Flatten())])
-    columns = watch(model, tmp_path / "pair", images)
+    identity = Affine().identity
+    layer = ParallelSpatialTransformer(
+        layers.Flatten(),
+        initial_theta=[identity, 0.5 * identity],
+        stack=stack,
+        data_format=data_format,
+    )
+    ordered = images if data_format == "channels_last" else images.transpose(0, 3, 1, 2)
+    model = keras.Sequential([keras.Input(ordered.shape[1:]), layer])
+    columns = watch(model, tmp_path / "pair", ordered)
     assert columns["scale"] == pytest.approx(0.75)
     assert columns["scale_std"] == pytest.approx(0.25)
     watch(transformer(Affine().identity, channels=3), tmp_path / "one", images)
     heights = [Image.open(tmp_path / name / "epoch-001.png").height for name in ("one", "pair")]
     assert heights[1] > 1.3 * heights[0]
-    orange, blue = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _pictures._COLOURS[:2])
+    orange, blue = ([int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in pictures.FRAME_COLORS[:2])
     assert {tuple(orange), tuple(blue)} <= colours_of(tmp_path / "pair")
 
 
@@ -501,7 +511,7 @@ def test_the_library_is_imported_without_what_draws_and_says_what_is_missing(
     monkeypatch, tmp_path, missing
 ):
     monkeypatch.setitem(sys.modules, missing, None)
-    for module in (stn_keras.callbacks, _pictures):
+    for module in (stn_keras.callbacks, stn_keras.monitor, callback, pictures):
         spec = importlib.util.spec_from_file_location("a_fresh_copy", module.__file__)
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
     with pytest.raises(ImportError, match="pip install matplotlib pillow"):

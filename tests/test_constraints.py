@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from keras import ops
 
 from stn_keras import SpatialTransformer, ThetaRegressor, transforms
-from stn_keras.transforms.constraints import Constraints, positions
+from stn_keras.transforms.bounds import Bounds, positions
 
-LIMITS = {"scale": (0.5, 2.0), "rotation": (-90, 30), "shift": (None, 0.25), "shear": 0.1}
+LIMITS = {"scale": (0.5, 2.0), "rotation_degrees": (-90, 30), "shift": (None, 0.25), "shear": 0.1}
 
 
 def constrained(limits=None, start=None, name="decomposed_affine"):
     transform = transforms.get(name)
-    return Constraints(transform, transform.identity if start is None else start, limits or LIMITS)
+    return Bounds(transform, transform.identity if start is None else start, limits or LIMITS)
 
 
 def theta_of(constraints, move):
@@ -35,7 +35,7 @@ def test_bounds_are_kept_whatever_the_move(move):
 
 
 def test_every_move_has_its_own_theta():
-    constraints = constrained({"rotation": (-90, 30)}, name="rotation")
+    constraints = constrained({"rotation_degrees": (-90, 30)}, name="rotation")
     theta = theta_of(constraints, np.linspace(-3, 1, 101)[:, None])[:, 0]
     assert (np.diff(theta) > 0).all()
 
@@ -76,21 +76,21 @@ def test_groups_stand_for_their_parameters():
 )
 def test_bad_constraints_are_refused(limits, message):
     with pytest.raises(ValueError, match=message):
-        SpatialTransformer(constraints=limits)
+        SpatialTransformer(bounds=limits)
 
 
 def test_a_constrained_transformer_starts_exact_learns_within_bounds_and_is_saved(rng, tmp_path):
-    bounds = {"scale": (0.9, 1.1), "rotation": (-5, 5), "tx": 0.0}
+    bounds = {"scale": (0.9, 1.1), "rotation_degrees": (-5, 5), "tx": 0.0}
     inputs = keras.Input((9, 9, 1))
     layer = SpatialTransformer(
-        keras.layers.Flatten(), "similarity", constraints=bounds, outside_penalty=0.5
+        keras.layers.Flatten(), "similarity", bounds=bounds, outside_penalty=0.5
     )
     model = keras.Model(inputs, keras.layers.Flatten()(layer(inputs)))
     images = rng.random((6, 9, 9, 1), "float32")
     np.testing.assert_array_equal(model.predict(images, verbose=0), images.reshape(6, -1))
     model.compile(keras.optimizers.SGD(1e3), "mse")
     model.fit(images, rng.random((6, 81), "float32"), epochs=3, verbose=0)
-    s, angle, tx, ty = ops.convert_to_numpy(layer.theta(images)).T
+    s, angle, tx, ty = ops.convert_to_numpy(layer.predict_theta(images)).T
     assert (abs(s - 1) <= 0.1 + 1e-6).all()
     assert (abs(angle) <= np.radians(5) + 1e-6).all()
     assert (tx == 0).all()
@@ -101,14 +101,14 @@ def test_a_constrained_transformer_starts_exact_learns_within_bounds_and_is_save
         loaded.predict(images, verbose=0), model.predict(images, verbose=0)
     )
     config = loaded.get_layer(layer.name).get_config()
-    assert {name: np.ravel(v).tolist() for name, v in config["constraints"].items()} == {
+    assert {name: np.ravel(v).tolist() for name, v in config["bounds"].items()} == {
         name: np.ravel(v).tolist() for name, v in bounds.items()
     }
 
 
 def test_initial_theta_is_where_training_starts():
     start = [0.5, 0.2, 0.3]
-    regressor = ThetaRegressor("attention", {"s": (0.3, 1.0)}, start)
+    regressor = ThetaRegressor("attention", bounds={"s": (0.3, 1.0)}, initial_theta=start)
     theta = ops.convert_to_numpy(regressor(np.ones((2, 4), "float32")))
     np.testing.assert_array_equal(theta, np.float32([start, start]))
     with pytest.raises(ValueError, match="initial_theta"):

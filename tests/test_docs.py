@@ -20,7 +20,12 @@ from stn_keras.ops import identity_coordinates, sample
 ROOT = Path(__file__).parent.parent
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "data_prep" / "README.md",
+        ROOT / "experiments" / "README.md",
+    )
 }
 # What a block mentions -> the optional packages it needs, and what for.
 OPTIONAL = {
@@ -63,7 +68,16 @@ def test_code_runs(tmp_path, monkeypatch, block):
             pytest.importorskip(package, reason=f"the optional {package} {purpose}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(urllib.request, "urlopen", answer_inference)
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", random_digits)
     block.run()
+
+
+def random_digits():
+    """In place of MNIST: 64 training and 16 test images."""
+    return tuple(
+        (np.random.randint(256, size=(count, 28, 28), dtype="uint8"), np.arange(count) % 10)
+        for count in (64, 16)
+    )
 
 
 def answer_inference(request):
@@ -118,7 +132,9 @@ def own_family(name):
 def coordinates(transform, theta, output_size, input_size):
     """Source coordinates for one theta, as NumPy (H', W', 2)."""
     theta = np.asarray(theta, "float32")[None]
-    return ops.convert_to_numpy(transform.source_coordinates(theta, output_size, input_size))[0]
+    return ops.convert_to_numpy(
+        transform.source_coordinates(theta, output_size=output_size, input_size=input_size)
+    )[0]
 
 
 @pytest.mark.parametrize("name", OWN_FAMILIES)
@@ -135,7 +151,7 @@ def test_a_family_of_your_own_is_exact_at_its_identity(name, align_corners, size
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_your_own_shear_is_that_of_an_affine_theta(align_corners):
     ours = coordinates(own_family("Shear")(align_corners), [0.25, -0.5], (4, 6), (7, 5))
-    affine = transforms.Affine(align_corners)
+    affine = transforms.Affine(align_corners=align_corners)
     np.testing.assert_allclose(
         ours, coordinates(affine, [1, 0.25, 0, -0.5, 1, 0], (4, 6), (7, 5)), atol=1e-5
     )
@@ -156,7 +172,12 @@ def test_a_family_of_your_own_gets_a_gradient_at_its_identity(rng, name):
     images = rng.normal(size=(1, 6, 8, 1)).astype("float32")
 
     def loss(theta):
-        return ops.sum(sample(images, transform.source_coordinates(theta, (6, 8), (6, 8))) ** 2)
+        return ops.sum(
+            sample(
+                images, transform.source_coordinates(theta, output_size=(6, 8), input_size=(6, 8))
+            )
+            ** 2
+        )
 
     _, (gradient,) = value_and_gradients(loss, transform.identity[None])
     assert np.isfinite(gradient).all()

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import signal
 import sys
 import zipfile
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 from exported_models import digits, tilted_model
 
-from cli.run import run_command
 from experiments.networks.keras_post import cnn, dense_net
 from stn_keras import SpatialTransformer
 from stn_keras.export import (
@@ -25,7 +25,7 @@ from stn_keras.export import (
     with_named_outputs,
 )
 from stn_keras.export.formats import Format
-from stn_keras.export.images import fit_images, read_images
+from stn_keras.export.images import fit_images, noise_images, read_images
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("models are exported from TensorFlow", allow_module_level=True)
@@ -58,7 +58,7 @@ def test_every_format_gives_what_keras_gives(tmp_path, images, format, arguments
     need(format)
     model = tilted_model(**arguments)
     layer = model.get_layer("spatial_transformer")
-    theta = keras.ops.convert_to_numpy(layer.theta(images[:2]))
+    theta = keras.ops.convert_to_numpy(layer.predict_theta(images[:2]))
     assert np.abs(theta - layer.transform.identity).max(-1).min() > 1e-2
     path = tmp_path / f"model{SUFFIXES[format]}"
     exported = export(model, path, format, images, with_theta=True)
@@ -175,11 +175,19 @@ def test_theta_is_that_of_the_tensor_looked_at():
     model = with_named_outputs(keras.Model(whole, outputs), with_theta=True)
     layer.regressor.kernel.assign(np.full(layer.regressor.kernel.shape, 0.01))
     seen = -np.ones((1, 8, 8, 1), "float32")
-    np.testing.assert_array_equal(model.predict(seen, verbose=0)["theta"], layer.theta(seen))
+    np.testing.assert_array_equal(
+        model.predict(seen, verbose=0)["theta"], layer.predict_theta(seen)
+    )
     with pytest.raises(ExportError, match="one input"):
         with_named_outputs(keras.Model([whole, maps], whole + maps))
-    with pytest.raises(ExportError, match="one spatial transformer among the layers, got 0"):
+    with pytest.raises(
+        ExportError, match=r"one spatial transformer among the model's own layers, got 0$"
+    ):
         with_named_outputs(cnn(), with_theta=True)
+    nested = keras.Sequential([whole, layer, keras.layers.Flatten()])
+    nested = keras.Sequential([whole, nested])
+    with pytest.raises(ExportError, match="got 0 and 1 in nested models"):
+        with_named_outputs(nested, with_theta=True)
 
 
 def test_a_model_of_half_precision_is_remade_in_float32(images):
@@ -269,17 +277,37 @@ def test_images_are_made_to_fit(tmp_path):
     assert labels.tolist() == [0, 1, 2, 3]
 
 
-def test_a_folder_of_pictures_is_read(tmp_path):
-    pillow = pytest.importorskip("PIL.Image")
-    pillow.new("RGB", (9, 5), (255, 0, 0)).save(tmp_path / "a.png")
-    pillow.new("L", (30, 20), 255).save(tmp_path / "b.png")
-    images, labels = read_images(tmp_path, (4, 4, 3))
-    assert images.shape == (2, 4, 4, 3)
-    np.testing.assert_allclose(images[:, 0, 0], [[1, 0, 0], [1, 1, 1]], atol=1e-6)
-    assert labels is None
+@pytest.mark.parametrize(
+    ("arrays", "labels"),
+    [
+        ({"x": 0, "y": 1}, [0, 1]),
+        ({"images": 0, "other": 1}, None),
+        ({"anything": 0}, None),
+        ({"test_distorted": 0, "test_originals": 2, "test_labels": 1}, [0, 1]),
+    ],
+)
+def test_images_are_found_by_their_name(tmp_path, arrays, labels):
+    content = np.full((2, 4, 4), 51, "uint8"), np.arange(2), np.zeros((2, 9, 9), "uint8")
+    np.savez(tmp_path / "set.npz", **{name: content[index] for name, index in arrays.items()})
+    images, read = read_images(tmp_path / "set.npz", (4, 4, 1))
+    np.testing.assert_allclose(images, np.full((2, 4, 4, 1), 0.2))
+    assert (None if read is None else read.tolist()) == labels
 
 
-@pytest.mark.parametrize("content", [None, b"PK\x03\x04", {"x": np.zeros(3)}, {"images": [None]}])
+def test_noise_has_the_shape_and_the_range_of_the_model_and_is_smooth():
+    noise = noise_images((40, None, 3), 5, (-2, 3))
+    assert noise.shape == (5, 40, 28, 3)
+    assert noise.dtype == "float32"
+    assert -2 <= noise.min() < -1.5
+    assert 2.5 < noise.max() <= 3
+    assert np.abs(np.diff(noise, axis=1)).max() < 1.3
+    np.testing.assert_array_equal(noise, noise_images((40, None, 3), 5, (-2, 3)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"PK\x03\x04", {"x": np.zeros(3)}, {"images": [None]}, {"a": [1], "b": [2]}],
+)
 def test_bad_image_files_are_refused(tmp_path, content):
     path = tmp_path / "set.npz"
     if isinstance(content, dict):
@@ -292,7 +320,7 @@ def test_bad_image_files_are_refused(tmp_path, content):
 
 def command(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["export", *map(str, arguments)])
-    run_command(__main__.main, "python -m stn_keras.export")
+    __main__.main()
 
 
 def test_the_command_exports_and_says_how_far_off(tmp_path, monkeypatch, capsys):
@@ -308,10 +336,11 @@ def test_the_command_exports_and_says_how_far_off(tmp_path, monkeypatch, capsys)
 def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
     need("litert")
     tilted_model().save(tmp_path / "model.keras")
-    path = tmp_path / "q.tflite"
+    path, images = tmp_path / "q.tflite", tmp_path / "images.npz"
+    np.savez(images, images=digits(360), labels=np.arange(360) % 10)
     command(
         *(monkeypatch, tmp_path / "model.keras", "--format", "litert", "--out", path),
-        *("--quantize", "weights"),
+        *("--quantize", "weights", "--images", images),
     )
     printed = capsys.readouterr().out
     assert "of 260 images" in printed
@@ -325,6 +354,8 @@ def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
         (("absent.keras", "--format", "onnx", "--out", "x.onnx"), "got absent.keras"),
         ((".", "--format", "coreml", "--out", "x"), "coreml"),
         ((".", "--format", "onnx", "--out", "x.onnx", "--images", "absent.npz"), "absent.npz"),
+        ((".", "--format", "litert", "--out", "x.tflite", "--quantize", "full"), "--images with"),
+        ((".", "--format", "saved_model", "--out", "model.keras/x"), "model.keras"),
     ],
 )
 def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, capsys, arguments, expected):
@@ -342,12 +373,12 @@ OWN_CLASSES = """
 import keras
 
 from scales import SCALE
-from stn_keras.transforms.affine import AffineFamily
+from stn_keras.transforms import AffineFamily, Parameter
 
 
 @keras.saving.register_keras_serializable(package="own")
 class {0}Zoom(AffineFamily):
-    parameters = {{"zoom": SCALE}}
+    parameters = (Parameter("zoom", SCALE, role="scale"),)
 
     def matrix(self, theta):
         zoom, zero = theta[:, 0], theta[:, 0] * 0
@@ -461,15 +492,47 @@ def test_long_reasons_are_cut_between_words(saved, monkeypatch):
     assert 150 < len(shown) < 200
 
 
-def test_the_library_imports_no_command_lines_and_no_experiments():
+def test_the_command_compares_on_noise_of_the_range_asked_for(tmp_path, monkeypatch, fake):
+    model = keras.Sequential([keras.Input((None, None, 1)), keras.layers.GlobalMaxPooling2D()])
+    model.save(tmp_path / "model.keras")
+    seen = []
+
+    def run(batch):
+        seen.append(batch)
+        return {"scores": model(batch).numpy()}
+
+    fake(run)
+    out = tmp_path / "model.txt"
+    command(monkeypatch, tmp_path, "--format", "fake", "--out", out, "--range", "-5", "5")
+    assert [batch.shape for batch in seen] == [(size, 28, 28, 1) for size in (1, 5, 37)]
+    assert seen[2].min() < -4
+    assert seen[2].max() > 4
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_stopped_command_leaves_no_file_and_says_one_line(
+    tmp_path, monkeypatch, capsys, fake, number, code, word
+):
+    before = signal.getsignal(signal.SIGTERM)
+    dense_net().save(tmp_path / "model.keras")
+    fake(lambda batch: signal.raise_signal(number))
+    out = tmp_path / "model.txt"
+    with pytest.raises(SystemExit, match=str(code)):
+        command(monkeypatch, tmp_path, "--format", "fake", "--out", out)
+    signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == f"python -m stn_keras.export: {word}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_the_library_imports_nothing_else_of_the_repository():
+    others = {"cli", "data_prep", "experiments", "benchmarks", "train", "evaluate"}
     for file in PACKAGE.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
         imported = {
-            name
-            for node in ast.parse(file.read_text()).body
-            for name in (
-                [node.module]
-                if isinstance(node, ast.ImportFrom)
-                else [alias.name for alias in getattr(node, "names", ())]
-            )
+            *(alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names),
+            *(node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module),
         }
-        assert not {name.split(".")[0] for name in imported} & {"data_prep", "experiments"}, file
+        assert not {name.split(".")[0] for name in imported} & others, file

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE, EXACT, TOLERANCE, compiled_on_jax
 from gradients import value_and_gradients
 from keras import ops
 
+from conftest import COMPILES_EACH_SHAPE, EXACT, TOLERANCE, compiled_on_jax
 from stn_keras._arguments import to_tensor
+from stn_keras.core.fill_modes import FILL_MODES
+from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.ops import sample
-from stn_keras.ops.kernels import INTERPOLATIONS
-from stn_keras.ops.outside import FILL_MODES
 from stn_keras.transforms import Affine
 
 STEP = 1e-6
@@ -19,8 +19,10 @@ SMOOTH = [name for name in INTERPOLATIONS if name != "nearest"]
 
 def warp(images, theta, output_size, align_corners=False, **arguments):
     """Images sampled at theta's coordinates."""
-    transform = Affine(align_corners)
-    coordinates = transform.source_coordinates(theta, output_size, images.shape[1:3])
+    transform = Affine(align_corners=align_corners)
+    coordinates = transform.source_coordinates(
+        theta, output_size=output_size, input_size=images.shape[1:3]
+    )
     return sample(images, coordinates, **arguments)
 
 

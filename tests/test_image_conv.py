@@ -12,10 +12,10 @@ from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
+from stn_keras.ops.backend import on_tensorflow_cpu
 
 from stn_keras import ImageConv2D, with_spatial_transformer
 from stn_keras.layers import image_conv
-from stn_keras.ops.backend import on_tensorflow_cpu
 
 if not on_tensorflow_cpu():
     pytest.skip("elsewhere it is Keras's layer", allow_module_level=True)

@@ -84,7 +84,10 @@ def test_training_still_trains(images):
 def test_theta_is_that_of_inference(images, localization):
     model = normalizing_model("plain", localization)
     (transformer,) = (each for each in model.layers if isinstance(each, SpatialTransformer))
-    called, told = transformer.theta(images), transformer.theta(images, training=False)
+    called, told = (
+        transformer.predict_theta(images),
+        transformer.predict_theta(images, training=False),
+    )
     np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (called, told)))
 
 

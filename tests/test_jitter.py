@@ -15,7 +15,9 @@ SIZE = (9, 7)
 
 def places(transform, theta):
     """Where theta reads, (N, H, W, 2), normalized."""
-    return ops.convert_to_numpy(transform.source_coordinates(theta, SIZE, SIZE))
+    return ops.convert_to_numpy(
+        transform.source_coordinates(theta, output_size=SIZE, input_size=SIZE)
+    )
 
 
 def test_affine_parts_stay_within_their_ranges(rng):
@@ -65,7 +67,7 @@ def test_every_image_is_read_by_its_own_theta(rng, bent, fill_mode):
     theta, transform = draw_theta(ranges, drawn, 6), Affine()
     if bent:
         theta, transform = bend(theta, bent, drawn), ThinPlateSpline(GRID)
-    coordinates = transform.source_coordinates(theta, (8, 8), (8, 8))
+    coordinates = transform.source_coordinates(theta, output_size=(8, 8), input_size=(8, 8))
     expected = ops.convert_to_numpy(sample(images, coordinates, fill_mode=fill_mode))
     moved = ranges((8, 8, 2))(images, np.random.default_rng(1))
     np.testing.assert_allclose(moved, expected, atol=1e-5)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-from stn_keras.ops.kernels import INTERPOLATIONS
-from stn_keras.ops.outside import FILL_MODES
+from conftest import COMPILES_EACH_SHAPE, EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
+from stn_keras.core.fill_modes import FILL_MODES
+from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.transforms import Affine
 
 SIZES = [*((n, n) for n in (*range(1, 34), 47, 60, 101, 224)), (1, 7), (28, 32), (33, 5), (101, 60)]
@@ -16,9 +16,9 @@ MODES = [("constant", "bilinear"), ("nearest", "bicubic"), ("mirror", "nearest")
 fills, interpolations = st.sampled_from(FILL_MODES), st.sampled_from(INTERPOLATIONS)
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
 coordinates_of = compiled_on_jax(
-    lambda theta, output_size, size, align_corners: Affine(align_corners).source_coordinates(
-        theta, output_size, size
-    ),
+    lambda theta, output_size, size, align_corners: Affine(
+        align_corners=align_corners
+    ).source_coordinates(theta, output_size=output_size, input_size=size),
     "output_size",
     "size",
     "align_corners",

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from conftest import EXACT
 from keras import layers, ops
 
 import stn_keras
+from conftest import EXACT
 from experiments.networks.keras_post import cnn, dense_net, localization_net
 from stn_keras import (
     BilinearSampler,
@@ -34,7 +34,7 @@ def perturb(model, rng):
 
 def theta_of(layer, images):
     """The transform a layer chooses, as NumPy."""
-    return ops.convert_to_numpy(layer.theta(images))
+    return ops.convert_to_numpy(layer.predict_theta(images))
 
 
 def test_public_names():
@@ -82,7 +82,9 @@ def test_images_of_any_size_with_a_fixed_output_size(rng):
         images = rng.normal(size=(2, *size, 3)).astype("float32")
         assert model.predict(images, verbose=0).shape == (2, 8, 6, 3)
         layer = model.get_layer("transformer")
-        static = layer.transform.source_coordinates(theta_of(layer, images), (8, 6), size)
+        static = layer.transform.source_coordinates(
+            theta_of(layer, images), output_size=(8, 6), input_size=size
+        )
         expected = ops.convert_to_numpy(sample(images, static))
         np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
 
@@ -118,8 +120,8 @@ def test_saved_model_predicts_the_same_bits(rng, tmp_path, arguments):
 def test_grid_sampler_and_regressor_save_and_load(rng, tmp_path):
     features, images = keras.Input((12,)), keras.Input((10, 8, 2))
     theta = ThetaRegressor()(features)
-    coordinates = GridGenerator((6, 5), input_size=(10, 8), align_corners=True)(theta)
-    sampled = BilinearSampler("nearest")(images, coordinates)
+    coordinates = GridGenerator(output_size=(6, 5), input_size=(10, 8), align_corners=True)(theta)
+    sampled = BilinearSampler(fill_mode="nearest")(images, coordinates)
     model = perturb(keras.Model([features, images], sampled), rng)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -191,7 +193,7 @@ def test_theta_may_be_asked_for_before_anything_else(rng):
 def test_theta_of_a_symbolic_tensor_makes_a_model(rng):
     model = perturb(transformer_model(), rng)
     layer = model.get_layer("transformer")
-    theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
+    theta = keras.Model(model.inputs, layer.predict_theta(model.inputs[0]))
     images = rng.normal(size=(2, 28, 28, 1)).astype("float32")
     predicted = theta.predict(images, verbose=0)
     np.testing.assert_allclose(predicted, theta_of(layer, images), atol=1e-6)
@@ -237,17 +239,19 @@ def test_theta_and_coordinates_stay_float32_in_mixed_precision(rng, policy):
     images = rng.uniform(size=(2, 512, 512, 1)).astype("float32")
     theta = Affine().identity + rng.normal(0, 0.05, (2, 6)).astype("float32")
     exact = ops.convert_to_numpy(
-        Affine().source_coordinates(theta.astype("float64"), (512, 512), (512, 512))
+        Affine().source_coordinates(
+            theta.astype("float64"), output_size=(512, 512), input_size=(512, 512)
+        )
     )
     keras.config.set_dtype_policy(policy)
-    coordinates = GridGenerator((512, 512))(ops.array(theta))
+    coordinates = GridGenerator(output_size=(512, 512))(ops.array(theta))
     assert np.abs(ops.convert_to_numpy(coordinates) - exact).max() < 1e-3
     read = ops.convert_to_numpy(BilinearSampler()(images, coordinates))
     expected = ops.convert_to_numpy(sample(images, coordinates))
     np.testing.assert_allclose(read, expected, atol=1e-6)
     layer = SpatialTransformer()
     warped = layer(images)
-    assert keras.backend.standardize_dtype(layer.theta(images).dtype) == "float32"
+    assert keras.backend.standardize_dtype(layer.predict_theta(images).dtype) == "float32"
     assert keras.backend.standardize_dtype(warped.dtype) == policy.removeprefix("mixed_")
     as_read = ops.cast(ops.cast(images, warped.dtype), "float32")
     np.testing.assert_array_equal(
@@ -361,7 +365,7 @@ def test_float64_throughout(rng):
         layer = SpatialTransformer(dtype=EXACT)
         np.testing.assert_array_equal(ops.convert_to_numpy(layer(images)), images.astype(EXACT))
         limits = {"scale": (0.5, 2.0), "angle": 0.0}
-        regressor = ThetaRegressor("similarity", constraints=limits, dtype=EXACT)
+        regressor = ThetaRegressor("similarity", bounds=limits, dtype=EXACT)
         theta = ops.convert_to_numpy(regressor(images))
         np.testing.assert_array_equal(theta, np.tile([1.0, 0, 0, 0], (2, 1)))
     finally:
@@ -500,7 +504,12 @@ def test_empty_batch_and_single_pixels():
             "global or adaptive pooling",
         ),
         (lambda: Affine(align_corners="yes"), "True or False"),
-        (lambda: Affine().source_coordinates(np.zeros((2, 5)), (2, 2), (2, 2)), r"\(2, 5\)"),
+        (
+            lambda: Affine().source_coordinates(
+                np.zeros((2, 5)), output_size=(2, 2), input_size=(2, 2)
+            ),
+            r"\(2, 5\)",
+        ),
         (
             lambda: sample(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 2)), interpolation="cubic"),
             "bilinear",
@@ -547,7 +556,7 @@ def test_theta_from_one_tensor_transforms_another(rng, tmp_path):
     model.compile("sgd", "mse")
     data = [rng.random((3, 28, 28, 1), "float32"), rng.random((3, 14, 10, 8), "float32")]
     model.fit(data, rng.random((3, 7, 7, 8), "float32"), verbose=0)
-    thetas = ops.convert_to_numpy(layer.theta(data[0]))
+    thetas = ops.convert_to_numpy(layer.predict_theta(data[0]))
     assert len(np.unique(thetas[:, 0])) == 3
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

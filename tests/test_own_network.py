@@ -117,7 +117,7 @@ def test_theta_stays_sane_before_networks_that_take_0_to_255(rng, name):
     pictures = rng.integers(0, 256, (16, 64, 64, 3)).astype("uint8")
     model.fit(pictures, labels, batch_size=16, epochs=50, verbose=0)
     transformer = model.get_layer("spatial_transformer")
-    matrix = ops.convert_to_numpy(transformer.theta(pictures)).reshape(-1, 2, 3)
+    matrix = ops.convert_to_numpy(transformer.predict_theta(pictures)).reshape(-1, 2, 3)
     assert np.isfinite(matrix).all()
     scales = np.linalg.svd(matrix[:, :, :2], compute_uv=False)
     assert 0.3 < scales.min() <= scales.max() < 3
@@ -180,11 +180,11 @@ def built(layer=None, shape=(2, 8, 8, 1)):
             "Expected `optimizer` to be a Keras optimizer.*'adam'",
         ),
         (
-            lambda: SpatialTransformer(constraints={"rotation": (-90, 90)}),
+            lambda: SpatialTransformer(bounds={"rotation_degrees": (-90, 90)}),
             "'rotation' needs one of the transforms 'decomposed_affine', 'rotation', 'similarity'",
         ),
         (
-            lambda: SpatialTransformer(transform="rotation", constraints={"tx": 0}),
+            lambda: SpatialTransformer(transform="rotation", bounds={"tx": 0}),
             "'tx' needs one of the transforms.*'translation'",
         ),
     ],

@@ -132,15 +132,6 @@ def files(tmp_path):
         ("train.py image-folder --data-dir {0}/pictures", "pillow", "experiments"),
         ("evaluate.py distorted-digits --runs-dir {0}/runs", "matplotlib", "experiments"),
         (
-            "-m stn_keras.export {0}/model.keras --format saved_model --out {0}/x "
-            "--images {0}/pictures",
-            *("pillow", "experiments"),
-        ),
-        (
-            "-m stn_keras.export {0}/model.keras --format saved_model --out {0}/x",
-            *("scikit-learn", "experiments"),
-        ),
-        (
             "-m stn_keras.export {0}/model.keras --format onnx --out {0}/x.onnx "
             "--images {0}/mnist.npz",
             *("onnx", "export"),
@@ -157,6 +148,13 @@ def test_a_missing_package_is_told_in_one_line(run, files, command, package, ext
     assert package in err
     assert f'pip install ".[{extra}]"' in err
     assert not list(files.glob("x*"))
+
+
+def test_a_saved_model_is_exported_without_any_extra(run, files):
+    arguments = (files / "model.keras", "--format", "saved_model", "--out", files / "x")
+    code, out, err = run(*EXPORT, *arguments)
+    assert code == 0, err
+    assert out.endswith(f"{files / 'x'}\n")
 
 
 def test_imgaug_is_installed_without_what_it_asks_for(run, files):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 from scipy import ndimage
 
+from conftest import EXACT, NUMPY_PAD, TOLERANCE, compiled_on_jax, sample
 from stn_keras._arguments import to_tensor
 from stn_keras.transforms import Affine
 
@@ -100,10 +100,10 @@ def test_warp_and_its_gradients_agree_with_torch(
     images, upstream = numbers(0, 2, *size, channels), numbers(1, 2, *output_size, channels)
     images, upstream = images.astype(EXACT), to_tensor(upstream.astype(EXACT))
     theta = np.array([theta, theta], EXACT).reshape(2, 2, 3)
-    affine = Affine(align_corners)
+    affine = Affine(align_corners=align_corners)
 
     def warp(images, theta):
-        coordinates = affine.source_coordinates(theta, output_size, size)
+        coordinates = affine.source_coordinates(theta, output_size=output_size, input_size=size)
         return sample(images, coordinates, interpolation, fill_mode)
 
     in_float32 = images.astype("float32"), theta.astype("float32")
@@ -132,7 +132,7 @@ def test_warp_and_its_gradients_agree_with_torch(
     tolerance = {"atol": 2e-5} if EXACT == "float64" else {"atol": 2e-4, "rtol": 1e-4}
     gradient_torch = images_torch.grad.permute(0, 2, 3, 1)
     np.testing.assert_allclose(image_gradient, gradient_torch, **tolerance)
-    coordinates = affine.source_coordinates(theta, output_size, size)
+    coordinates = affine.source_coordinates(theta, output_size=output_size, input_size=size)
     if off_lattice(ops.convert_to_numpy(coordinates)):
         np.testing.assert_allclose(theta_gradient, theta_torch.grad, **tolerance)
 
@@ -153,7 +153,7 @@ def test_warp_agrees_with_opencv_given_the_inverse_pixel_matrix(size, theta):
     pixel_linear = half[:, None] * linear / half
     pixel_shift = half * shift + (half - 0.5) - pixel_linear @ (half - 0.5)
     coordinates = ops.convert_to_numpy(
-        Affine().source_coordinates(np.array([theta], "float32"), size, size)
+        Affine().source_coordinates(np.array([theta], "float32"), output_size=size, input_size=size)
     )
     ours = ops.convert_to_numpy(sample(image[None, ..., None], coordinates))[0, ..., 0]
     x, y = np.meshgrid(np.arange(width), np.arange(height))
@@ -176,6 +176,8 @@ def test_pure_scaling_agrees_with_tensorflow_resize(output_size):
     tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
     images = numbers(3, 2, 9, 13, 3)
     affine = Affine()
-    coordinates = affine.source_coordinates(np.tile(affine.identity, (2, 1)), output_size, (9, 13))
+    coordinates = affine.source_coordinates(
+        np.tile(affine.identity, (2, 1)), output_size=output_size, input_size=(9, 13)
+    )
     ours = ops.convert_to_numpy(sample(images, coordinates, fill_mode="nearest"))
     np.testing.assert_allclose(ours, tf.image.resize(images, output_size), atol=2e-5)

@@ -49,7 +49,12 @@ def test_composition_moves_points_by_then_and_first(rng, parameters):
     points = np.array([[0.3, -0.4, 1], [-0.9, 0.8, 1]])
     both = as_numpy(compose(first, then)).reshape(1, parameters)
     np.testing.assert_allclose(moved(both, points), moved(first, moved(then, points)), atol=1e-5)
-    assert transform.source_coordinates(both, (3, 3), (3, 3)).shape == (1, 3, 3, 2)
+    assert transform.source_coordinates(both, output_size=(3, 3), input_size=(3, 3)).shape == (
+        1,
+        3,
+        3,
+        2,
+    )
 
 
 def test_composition_equals_warping_twice(rng):
@@ -59,7 +64,10 @@ def test_composition_equals_warping_twice(rng):
 
     def warp(images, theta):
         return sample(
-            images, Affine().source_coordinates(np.asarray(theta, "float32"), (8, 8), (8, 8))
+            images,
+            Affine().source_coordinates(
+                np.asarray(theta, "float32"), output_size=(8, 8), input_size=(8, 8)
+            ),
         )
 
     together = warp(images, as_numpy(compose(shift, turn)))
@@ -92,8 +100,12 @@ def test_decomposed_affine_takes_the_parts(rng):
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_pixel_matrices_round_trip(rng, parameters, input_size, output_size, align_corners):
     theta = random_theta(rng, parameters)
-    matrix = to_pixel_matrix(theta, input_size, output_size, align_corners)
-    again = from_pixel_matrix(matrix, input_size, output_size, align_corners)
+    matrix = to_pixel_matrix(
+        theta, input_size=input_size, output_size=output_size, align_corners=align_corners
+    )
+    again = from_pixel_matrix(
+        matrix, input_size=input_size, output_size=output_size, align_corners=align_corners
+    )
     np.testing.assert_allclose(as_numpy(again).reshape(theta.shape), theta, atol=1e-4)
 
 
@@ -105,11 +117,17 @@ def test_pixel_matrix_reads_what_theta_reads(
 ):
     transform = {6: Affine, 8: Homography}[parameters](align_corners=align_corners)
     theta = random_theta(rng, parameters, 1)
-    matrix = as_numpy(to_pixel_matrix(theta, input_size, output_size, align_corners))[0]
+    matrix = as_numpy(
+        to_pixel_matrix(
+            theta, input_size=input_size, output_size=output_size, align_corners=align_corners
+        )
+    )[0]
     y, x = np.mgrid[: output_size[0], : output_size[1]]
     points = np.stack([x, y, np.ones_like(x)], -1) @ matrix.T
     expected = points[..., :2] / (points[..., 2:] if parameters == 8 else 1)
-    ours = as_numpy(transform.source_coordinates(theta, output_size, input_size))[0]
+    ours = as_numpy(
+        transform.source_coordinates(theta, output_size=output_size, input_size=input_size)
+    )[0]
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
@@ -117,10 +135,12 @@ def test_opencv_takes_the_pixel_matrix(rng):
     cv2 = pytest.importorskip("cv2")
     image = cv2.GaussianBlur(rng.random((20, 30), "float32"), (0, 0), 2)
     theta = random_theta(rng, 6, 1)
-    matrix = as_numpy(to_pixel_matrix(theta, (20, 30), (24, 16)))[0].astype("float64")
+    matrix = as_numpy(to_pixel_matrix(theta, input_size=(20, 30), output_size=(24, 16)))[0].astype(
+        "float64"
+    )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     theirs = cv2.warpAffine(image, matrix, (16, 24), flags=flags)
-    coordinates = Affine().source_coordinates(theta, (24, 16), (20, 30))
+    coordinates = Affine().source_coordinates(theta, output_size=(24, 16), input_size=(20, 30))
     ours = as_numpy(sample(image[None, ..., None], coordinates))[0, ..., 0]
     np.testing.assert_allclose(ours, theirs, atol=0.02)  # OpenCV rounds to 1/32 of a pixel
 
@@ -128,8 +148,13 @@ def test_opencv_takes_the_pixel_matrix(rng):
 @pytest.mark.parametrize("parameters", [6, 8])
 def test_a_symbolic_theta_makes_a_model(rng, parameters):
     def everything(theta):
-        matrix = to_pixel_matrix(theta, (7, 12), (20, 9))
-        results = [compose(theta, theta), invert(theta), from_pixel_matrix(matrix, (7, 12)), matrix]
+        matrix = to_pixel_matrix(theta, input_size=(7, 12), output_size=(20, 9))
+        results = [
+            compose(theta, theta),
+            invert(theta),
+            from_pixel_matrix(matrix, input_size=(7, 12)),
+            matrix,
+        ]
         return [*results, *(decompose(theta) if parameters == 6 else ())]
 
     symbolic, theta = keras.Input((parameters,)), random_theta(rng, parameters)
@@ -144,4 +169,4 @@ def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="affine"):
         decompose(np.zeros((1, 8), "float32"))
     with pytest.raises(ValueError, match="no extent"):
-        to_pixel_matrix(np.eye(3, dtype="float32")[None, :2], (1, 5), align_corners=True)
+        to_pixel_matrix(np.eye(3, dtype="float32")[None, :2], input_size=(1, 5), align_corners=True)

@@ -3,14 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from conftest import EXACT, compiled_on_jax
 from gradients import value_and_gradients
 from keras import ops
 from scipy.interpolate import RBFInterpolator
 
+from conftest import EXACT, compiled_on_jax
 from stn_keras import SpatialTransformer, transforms
 from stn_keras._arguments import to_tensor
-from stn_keras.ops import homogeneous_meshgrid, sample
+from stn_keras.ops import decompose, homogeneous_meshgrid, sample
 from stn_keras.transforms.thin_plate_spline import control_points
 
 SIZES = [(1, 1), (2, 7), (28, 28), (33, 5), (47, 60)]
@@ -18,7 +18,7 @@ SIZES = [(1, 1), (2, 7), (28, 28), (33, 5), (47, 60)]
 
 def every_family(size, align_corners=False):
     named = {name: transforms.get(name, align_corners) for name in transforms.FAMILIES}
-    return {**named, "dense_flow": transforms.DenseFlow(size, align_corners)}
+    return {**named, "dense_flow": transforms.DenseFlow(size, align_corners=align_corners)}
 
 
 TRIGONOMETRIC = ("rotation", "similarity", "decomposed_affine")
@@ -28,7 +28,9 @@ FAMILIES = tuple(every_family((1, 1)))
 def normalized_xy(transform, theta, size):
     """Source coordinates on [-1, 1] for one theta, as NumPy (H', W', 2), pixels undone."""
     theta = np.asarray(theta, "float32")[None]
-    pixels = ops.convert_to_numpy(transform.source_coordinates(theta, size, size))[0]
+    pixels = ops.convert_to_numpy(
+        transform.source_coordinates(theta, output_size=size, input_size=size)
+    )[0]
     height, width = size
     return (2 * pixels + 1) / (width, height) - 1
 
@@ -40,7 +42,9 @@ def test_identity_is_bit_exact(rng, name, size, align_corners):
     transform = every_family(size, align_corners)[name]
     images = rng.normal(size=(2, *size, 2)).astype("float32")
     theta = np.tile(transform.identity, (2, 1))
-    warp = compiled_on_jax(lambda i, t: sample(i, transform.source_coordinates(t, size, size)))
+    warp = compiled_on_jax(
+        lambda i, t: sample(i, transform.source_coordinates(t, output_size=size, input_size=size))
+    )
     np.testing.assert_array_equal(ops.convert_to_numpy(warp(images, theta)), images)
 
 
@@ -48,7 +52,7 @@ def test_identity_is_bit_exact(rng, name, size, align_corners):
 def test_coordinates_of_a_symbolic_theta_make_a_model(rng, tmp_path, name):
     transform = every_family((6, 8))[name]
     symbolic = keras.Input((transform.num_parameters,))
-    coordinates = transform.source_coordinates(symbolic, (6, 8), (5, 9))
+    coordinates = transform.source_coordinates(symbolic, output_size=(6, 8), input_size=(5, 9))
     assert coordinates.shape == (None, 6, 8, 2)
     theta = (transform.identity + rng.normal(0, 0.1, (2, transform.num_parameters))).astype(
         "float32"
@@ -56,7 +60,9 @@ def test_coordinates_of_a_symbolic_theta_make_a_model(rng, tmp_path, name):
     keras.Model(symbolic, coordinates).save(tmp_path / "model.keras")
     np.testing.assert_allclose(
         ops.convert_to_numpy(keras.models.load_model(tmp_path / "model.keras")(theta)),
-        ops.convert_to_numpy(transform.source_coordinates(theta, (6, 8), (5, 9))),
+        ops.convert_to_numpy(
+            transform.source_coordinates(theta, output_size=(6, 8), input_size=(5, 9))
+        ),
         rtol=1e-5,
         atol=1e-5,
     )
@@ -68,7 +74,12 @@ def test_theta_gets_a_gradient_at_the_identity(rng, name):
     images = rng.normal(size=(1, 6, 8, 1)).astype("float32")
 
     def loss(theta):
-        return ops.sum(sample(images, transform.source_coordinates(theta, (6, 8), (6, 8))) ** 2)
+        return ops.sum(
+            sample(
+                images, transform.source_coordinates(theta, output_size=(6, 8), input_size=(6, 8))
+            )
+            ** 2
+        )
 
     _, (gradient,) = value_and_gradients(loss, transform.identity[None])
     assert np.isfinite(gradient).all()
@@ -84,7 +95,7 @@ def test_theta_gradient_agrees_with_finite_differences(rng, name):
     weights = rng.normal(size=(1, 4, 5, 2))
 
     def loss(theta):
-        coordinates = transform.source_coordinates(theta, (4, 5), (4, 5))
+        coordinates = transform.source_coordinates(theta, output_size=(4, 5), input_size=(4, 5))
         return ops.sum(coordinates * coordinates * to_tensor(weights))
 
     _, (gradient,) = value_and_gradients(loss, theta[None])
@@ -107,9 +118,70 @@ def test_theta_gradient_agrees_with_finite_differences(rng, name):
     ],
 )
 def test_subfamilies_are_affine(name, theta, matrix):
-    size = (5, 8)
+    size = (8, 8)
     ours = normalized_xy(transforms.get(name), theta, size)
     np.testing.assert_allclose(ours, normalized_xy(transforms.Affine(), matrix, size), atol=1e-6)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(
+    ("name", "theta"),
+    [
+        ("rotation", [0.5]),
+        ("similarity", [1.0, 0.5, 0.3, -0.2]),
+        ("decomposed_affine", [1.0, 1.0, 0.5, 0.0, 0.3, -0.2]),
+    ],
+)
+def test_a_turn_keeps_distances_in_pixels(name, theta, align_corners):
+    """On 32x100 images too; and `to_affine` is the same transform."""
+    size = {"output_size": (32, 100), "input_size": (32, 100)}
+    transform = transforms.get(name, align_corners)
+    theta = np.array([theta], "float32")
+    xy = ops.convert_to_numpy(transform.source_coordinates(theta, **size))[0]
+    right, down = xy[:-1, 1:] - xy[:-1, :-1], xy[1:, :-1] - xy[:-1, :-1]
+    np.testing.assert_allclose(np.linalg.norm(right, axis=-1), 1, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(down, axis=-1), 1, atol=1e-4)
+    np.testing.assert_allclose((right * down).sum(-1), 0, atol=1e-4)
+    affine = transforms.Affine(align_corners=align_corners)
+    matrix = transform.to_affine(theta, input_size=size["input_size"])
+    same = ops.convert_to_numpy(affine.source_coordinates(matrix, **size))[0]
+    np.testing.assert_allclose(same, xy, atol=1e-4)
+    turned = decompose(matrix, input_size=size["input_size"], align_corners=align_corners)
+    np.testing.assert_allclose(float(turned.rotation_degrees[0]), np.degrees(0.5), atol=1e-3)
+    np.testing.assert_allclose(float(turned.scale_x[0]), 1, atol=1e-5)
+
+
+def test_one_pixel_along_an_axis_cannot_be_turned_into_with_aligned_corners():
+    with pytest.raises(ValueError, match="one pixel has no extent"):
+        transforms.Rotation(align_corners=True).to_affine([[0.1]], input_size=(1, 5))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_points_read_where_the_grid_does(name, rng):
+    """At pixels the same as the grid, shared or per sample; halfway the mean of a smooth map."""
+    size = (6, 9)
+    transform = every_family(size)[name]
+    theta = transform.identity + rng.normal(0, 0.05, (2, transform.num_parameters))
+    grid = transform.source_coordinates(theta, output_size=size, input_size=size)
+    grid = ops.convert_to_numpy(grid).reshape(2, -1, 2)
+    y, x = np.mgrid[: size[0], : size[1]]
+    pixels = np.stack([x.ravel(), y.ravel()], -1).astype("float64")
+    for points in (pixels, np.stack([pixels, pixels])):
+        ours = transform.source_points(theta, points, input_size=size)
+        np.testing.assert_allclose(ops.convert_to_numpy(ours), grid, atol=1e-6)
+    identity = transform.source_points(transform.identity[None], pixels + 0.25, input_size=size)
+    inside = (pixels + 0.25 <= (size[1] - 1, size[0] - 1)).all(-1)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(identity)[0][inside], pixels[inside] + 0.25, atol=1e-6
+    )
+
+
+def test_windows_are_read_from_roles():
+    assert transforms.Homography().window((0.5, 0), 0.5).tolist()[:6] == [0.5, 0, 0.5, 0, 0.5, 0]
+    with pytest.raises(ValueError, match="initial_theta"):
+        transforms.Rotation().window((0.5, 0))
+    with pytest.raises(ValueError, match="initial_theta"):
+        transforms.DenseFlow((2, 2)).window((0.5, 0))
 
 
 def test_homography_against_its_formula(rng):
@@ -132,7 +204,9 @@ def test_homography_against_opencv(rng):
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     theirs = cv2.warpPerspective(image, in_pixels, size, flags=flags)
     theta = matrix.ravel()[None, :8].astype("float32")
-    coordinates = transforms.Homography().source_coordinates(theta, size, size)
+    coordinates = transforms.Homography().source_coordinates(
+        theta, output_size=size, input_size=size
+    )
     ours = ops.convert_to_numpy(sample(image[None, ..., None], coordinates))[0, ..., 0]
     np.testing.assert_allclose(ours, theirs, atol=0.01)  # OpenCV rounds to 1/32 of a pixel
 
@@ -144,7 +218,11 @@ def test_behind_the_camera_is_fill_and_gradients_stay_finite(rng):
     theta[0, 6] = 2.0  # depth = 1 + 2 x: behind for x < -0.5, near the horizon at x = -0.5
 
     def warp(theta):
-        return sample(images, transform.source_coordinates(theta, size, size), fill_value=7.0)
+        return sample(
+            images,
+            transform.source_coordinates(theta, output_size=size, input_size=size),
+            fill_value=7.0,
+        )
 
     warped = ops.convert_to_numpy(warp(theta))
     assert np.isfinite(warped).all()
@@ -201,19 +279,21 @@ def test_thin_plate_spline_is_exact_at_its_control_points(rng):
     offsets = rng.normal(0, 0.2, (*grid, 2)).astype("float32")
     # With corners aligned and as many pixels as control points, each pixel is one of them.
     transform = transforms.ThinPlateSpline(grid, align_corners=True)
-    coordinates = transform.source_coordinates(offsets[None], grid, grid)
-    identity = transform.source_coordinates(0 * offsets[None], grid, grid)
+    coordinates = transform.source_coordinates(offsets[None], output_size=grid, input_size=grid)
+    identity = transform.source_coordinates(0 * offsets[None], output_size=grid, input_size=grid)
     moved = ops.convert_to_numpy(coordinates - identity)[0]
     np.testing.assert_allclose(moved, offsets * (1.5, 1.0), atol=1e-6)
 
 
 def test_dense_flow_adds_pixels(rng):
     flow = rng.normal(size=(2, 3, 4, 2)).astype("float32")
-    coordinates = transforms.DenseFlow((3, 4)).source_coordinates(flow, (3, 4), (3, 4))
+    coordinates = transforms.DenseFlow((3, 4)).source_coordinates(
+        flow, output_size=(3, 4), input_size=(3, 4)
+    )
     y, x = np.mgrid[:3, :4]
     np.testing.assert_allclose(coordinates, flow + np.stack([x, y], -1), atol=1e-6)
     with pytest.raises(ValueError, match="flow's size"):
-        transforms.DenseFlow((3, 4)).source_coordinates(flow, (4, 3), (3, 4))
+        transforms.DenseFlow((3, 4)).source_coordinates(flow, output_size=(4, 3), input_size=(3, 4))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -226,12 +306,14 @@ def test_the_whole_image_is_the_identity(name):
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_a_window_reads_a_part_of_the_image(name, align_corners):
     transform, size = transforms.get(name, align_corners), (6, 8)
-    window = transform.window(centre=(0.25, -0.5), extent=(0.5, 0.5))
+    window = transform.window(center=(0.25, -0.5), extent=(0.5, 0.5))
     assert window.dtype == "float32"
     scale = 1 if name == "translation" else 0.5
-    affine = transforms.Affine(align_corners)
-    expected = affine.source_coordinates([[scale, 0, 0.25, 0, scale, -0.5]], size, size)
-    read = transform.source_coordinates(window[None], size, size)
+    affine = transforms.Affine(align_corners=align_corners)
+    expected = affine.source_coordinates(
+        [[scale, 0, 0.25, 0, scale, -0.5]], output_size=size, input_size=size
+    )
+    read = transform.source_coordinates(window[None], output_size=size, input_size=size)
     np.testing.assert_allclose(*map(ops.convert_to_numpy, (read, expected)), atol=1e-5)
 
 
@@ -240,13 +322,13 @@ def test_a_window_has_the_larger_extent_or_one_of_its_own_for_each_axis():
     for name in ("affine", "homography", "tps"):
         transform = transforms.get(name)
         read = transform.source_coordinates(
-            transform.window(extent=(0.25, 0.5))[None], (8, 8), (8, 8)
+            transform.window(extent=(0.25, 0.5))[None], output_size=(8, 8), input_size=(8, 8)
         )
         corner = ops.convert_to_numpy(read)[0, 0, 0]
         np.testing.assert_allclose(corner, (4 - 0.875, 4 - 1.75) - np.float32(0.5), atol=1e-5)
     for name in ("rotation", "dense_flow"):
         with pytest.raises(ValueError, match="can shift"):
-            every_family((2, 2))[name].window(centre=(0.5, 0))
+            every_family((2, 2))[name].window(center=(0.5, 0))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -266,7 +348,7 @@ def test_a_transformer_of_each_family_learns_saves_and_loads(rng, tmp_path, name
     images = rng.random((6, 9, 9, 1), "float32")
     model.fit(images, rng.random((6, 81), "float32"), epochs=2, verbose=0)
     layer = next(layer for layer in model.layers if isinstance(layer, SpatialTransformer))
-    theta = ops.convert_to_numpy(layer.theta(images))
+    theta = ops.convert_to_numpy(layer.predict_theta(images))
     assert (theta != transform.identity).any()
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -297,7 +379,7 @@ def test_transforms_compare_by_their_attributes():
 def test_a_family_with_an_attribute_that_has_no_hash_trains():
     class Tagged(transforms.Affine):
         def __init__(self, align_corners=False):
-            super().__init__(align_corners)
+            super().__init__(align_corners=align_corners)
             self.tags = {"any", "set"}
 
     model = keras.Sequential([SpatialTransformer(transform=Tagged()), keras.layers.Flatten()])

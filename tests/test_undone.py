@@ -62,7 +62,7 @@ def test_what_follows_a_shift_in_part_takes_that_part_back(blobs, part):
 def test_a_transformer_that_does_nothing_takes_nothing_back(blobs, family):
     layer = SpatialTransformer(transform=family)
     layer(blobs)
-    read = undone.coordinates_reader(layer, lambda images: layer.theta(images))
+    read = undone.coordinates_reader(layer, lambda images: layer.predict_theta(images))
     np.testing.assert_allclose(list(undone.measure(read, blobs).values()), 0, atol=1e-5)
 
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TOLERANCE
 from keras import ops
 
+from conftest import TOLERANCE
 from data_prep.distortions.paper import Cluttered, Elastic, Perspective, Placement
 from data_prep.sets.paper import RECIPES
 from experiments.data.random_warp import RandomWarp
@@ -106,7 +106,13 @@ def test_control_points_are_read_where_they_were_moved(rng):
     uniform, normal = random_noise(warp, rng, 5)
     theta = ops.convert_to_tensor(theta_of(warp, uniform, normal))
     spline = ThinPlateSpline((4, 4), align_corners=True)  # an output of 4x4 is the points alone
-    read = ops.convert_to_numpy(spline.source_coordinates(theta, (4, 4), (28, 28))) / 13.5 - 1
+    read = (
+        ops.convert_to_numpy(
+            spline.source_coordinates(theta, output_size=(4, 4), input_size=(28, 28))
+        )
+        / 13.5
+        - 1
+    )
     y, x = np.meshgrid(*[np.linspace(-1, 1, 4)] * 2, indexing="ij")
     moved = np.stack([x, y], -1) + 1.5 / 14 * normal.reshape(5, 4, 4, 2)
     np.testing.assert_allclose(read, moved / 0.8, atol=1e-4)

@@ -46,13 +46,11 @@ class Warp:
 
     def draw(self, digits, uniform, normal):
         """Digits (N, H, H, 1) -> (N, canvas, canvas, 1), read where `theta` says."""
-        from stn_keras.ops import sample_xy
-        from stn_keras.transforms import get
+        from stn_keras.ops import warp
 
-        size = digits.shape[1]
-        theta = self.theta(uniform, normal, size)
-        canvas = (self.canvas, self.canvas)
-        return sample_xy(digits, *get(self.family).source_xy(theta, canvas, (size, size)))
+        theta = self.theta(uniform, normal, digits.shape[1])
+        settings = {"data_format": "channels_last", "compiled": True}
+        return warp(digits, theta, self.family, self.canvas, **settings)
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,14 @@ def build_tutorial(name, input_shape, num_classes, transform=None):
 
 def _behind(name, classifier, localization, transform):
     """The classifier, behind a transformer where the model's name says so."""
-    from stn_keras import models
+    from stn_keras import SpatialTransformer, models
 
     if not has_transformer(name):
         return classifier
-    return models.with_spatial_transformer(
-        classifier,
-        localization=localization,
-        transform=transform or "affine",
-        fill_value=GREY,
+    transformer = SpatialTransformer(
+        localization, transform or "affine", fill_value=GREY, name="spatial_transformer"
     )
+    return models.with_spatial_transformer(classifier, transformer)
 
 
 # Muon for the classifier's dense layers, AdamW at a fifth of the rate for all else. So fast, even

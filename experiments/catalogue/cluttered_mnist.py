@@ -70,20 +70,21 @@ def build_model(name, input_shape, num_classes, transform=None):
     """
     from experiments.networks.cluttered_mnist import cnn, localization
     from experiments.networks.keras_post import dense_net
-    from stn_keras import models, transforms
+    from stn_keras import SpatialTransformer, models, transforms
 
     classifier = {"dense": dense_net, "cnn": cnn}[name.removeprefix(WITH_TRANSFORMER)]
     if not has_transformer(name):
         return classifier(input_shape, num_classes)
     family = transforms.get(transform or "affine")
     height, width, channels = input_shape
-    return models.with_spatial_transformer(
-        classifier((WINDOW, WINDOW, channels), num_classes),
-        input_shape,
-        localization=localization(input_shape),
-        transform=family,
+    network = classifier((WINDOW, WINDOW, channels), num_classes)
+    transformer = SpatialTransformer(
+        localization(input_shape),
+        family,
         initial_theta=family.window(extent=(WINDOW / width, WINDOW / height)),
+        name="spatial_transformer",
     )
+    return models.with_spatial_transformer(network, transformer, input_shape=input_shape)
 
 
 BEST = Schedule(

@@ -18,17 +18,16 @@ STRONG_DATA = DistortedData("distorted-mnist-strong", copies=5, validation=5000)
 def build_model(name, input_shape, num_classes, transform=None):
     """The post's "dense" or "cnn", or one of them unmodified behind a transformer: "stn-..."."""
     from experiments.networks.keras_post import cnn, dense_net, localization_net
-    from stn_keras import models
+    from stn_keras import SpatialTransformer, models
 
     classifiers = {"dense": dense_net, "cnn": cnn}
     classifier = classifiers[name.removeprefix(WITH_TRANSFORMER)](input_shape, num_classes)
     if not has_transformer(name):
         return classifier
-    return models.with_spatial_transformer(
-        classifier,
-        localization=localization_net(input_shape),
-        transform=transform or "affine",
+    transformer = SpatialTransformer(
+        localization_net(input_shape), transform or "affine", name="spatial_transformer"
     )
+    return models.with_spatial_transformer(classifier, transformer)
 
 
 # The digits are the same in every epoch, so they are bent as well as moved.

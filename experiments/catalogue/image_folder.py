@@ -129,14 +129,15 @@ def split(part, share):
 def build_model(name, input_shape, num_classes, transform=None):
     """A small CNN for pictures of any size, by itself or behind a transformer."""
     from experiments.networks.image_folder import cnn
-    from stn_keras import models
+    from stn_keras import SpatialTransformer, models
 
     classifier = cnn(input_shape, num_classes)
     if name == "cnn":
         return classifier
-    return models.with_spatial_transformer(
-        classifier, transform=transform or "affine", fill_mode="nearest"
+    transformer = SpatialTransformer(
+        transform=transform or "affine", fill_mode="nearest", name="spatial_transformer"
     )
+    return models.with_spatial_transformer(classifier, transformer)
 
 
 SCORES = "scores"  # the layer of that name in its network

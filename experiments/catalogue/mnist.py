@@ -9,16 +9,15 @@ from experiments.experiment import Experiment, JitterRanges, Schedule
 def build_model(name, input_shape, num_classes, transform=None):
     """The tutorial's classifier, by itself or behind a transformer."""
     from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
-    from stn_keras import models
+    from stn_keras import SpatialTransformer, models
 
     classifier = tutorial_cnn(input_shape, num_classes)
     if name == "cnn":
         return classifier
-    return models.with_spatial_transformer(
-        classifier,
-        localization=tutorial_localization_net(input_shape),
-        transform=transform or "affine",
+    transformer = SpatialTransformer(
+        tutorial_localization_net(input_shape), transform or "affine", name="spatial_transformer"
     )
+    return models.with_spatial_transformer(classifier, transformer)
 
 
 BEST = Schedule(

@@ -11,7 +11,7 @@ from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImage
 from experiments.experiment import Experiment
 
 PER_CLASS = 100
-CONSTRAINTS = {"scale": (0.7, 1.4), "rotation": (-30, 30), "shift": (-0.3, 0.3)}
+BOUNDS = {"scale": (0.7, 1.4), "rotation_degrees": (-30, 30), "shift": (-0.3, 0.3)}
 
 
 def load_data(folder, data_dir=None):
@@ -53,18 +53,19 @@ def balanced(labels, per_class, seed):
 def build_model(name, input_shape, num_classes, transform=None):
     """The "Hands-on" post's CNN, by itself or behind a plain or a stable transformer."""
     from experiments.networks.keras_post import cnn, localization_net
-    from stn_keras import models
+    from stn_keras import SpatialTransformer, models
 
     classifier = cnn(input_shape, num_classes)
     if name == "cnn":
         return classifier
     stable = name == "stn-cnn-stable"
-    return models.with_spatial_transformer(
-        classifier,
-        localization=localization_net(input_shape),
-        transform=transform or ("similarity" if stable else "affine"),
-        constraints=CONSTRAINTS if stable else None,
+    transformer = SpatialTransformer(
+        localization_net(input_shape),
+        transform or ("similarity" if stable else "affine"),
+        bounds=BOUNDS if stable else None,
+        name="spatial_transformer",
     )
+    return models.with_spatial_transformer(classifier, transformer)
 
 
 BEST = replace(

@@ -20,7 +20,7 @@ class Column:
             all have about as many parameters.
         window: height and width of what a transformer hands to its classifier.
         pooled: by how much the transformer's output is averaged down to the window.
-        centres: (x, y) where each transformer looks at first, in halves of the image.
+        centers: (x, y) where each transformer looks at first, in halves of the image.
         extent: the part of the image's height and width that it reads there.
         errors: network -> the paper's error in percent.
         bend: see `JitterRanges`; that of our schedule.
@@ -33,7 +33,7 @@ class Column:
     window: int
     errors: dict[str, float]
     pooled: int = 1
-    centres: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    centers: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
     extent: float = 1.0
     bend: float = 0.07
     curriculum: float = 0.0
@@ -89,13 +89,11 @@ class Column:
             else networks.paper_fcn_localization_net
         )
         read_shape = (self.window, self.window, self.digits * input_shape[-1])
-        return models.with_spatial_transformer(
-            classifier(read_shape, num_classes, width),
-            input_shape,
-            localization=self._localization(localization, input_shape),
-            supersample=self.pooled,
-            **self._transformers(transform or "affine"),
+        network = classifier(read_shape, num_classes, width)
+        transformer = self._transformer(
+            self._localization(localization, input_shape), transform or "affine"
         )
+        return models.with_spatial_transformer(network, transformer, input_shape=input_shape)
 
     def _localization(self, build, input_shape):
         """A localization network for each transformer, their features side by side."""
@@ -110,20 +108,19 @@ class Column:
         features = [network(images) for network in networks]
         return keras.Model(images, keras.layers.Concatenate()(features), name="localization")
 
-    def _transformers(self, transform):
-        """The transform, for each digit one, and where it reads at first."""
-        from stn_keras import ParallelSpatialTransformer, transforms
+    def _transformer(self, localization, transform):
+        """The transformer, one transform per digit, and where it reads at first."""
+        from stn_keras import ParallelSpatialTransformer, SpatialTransformer, transforms
 
-        extent = (self.extent, self.extent)
-        windows = [transforms.get(transform).window(centre, extent) for centre in self.centres]
+        family, extent = transforms.get(transform), (self.extent, self.extent)
+        windows = [family.window(center, extent) for center in self.centers]
+        shared = {"supersample": self.pooled, "name": "spatial_transformer"}
+        shared["output_size"] = (self.window, self.window)
         if self.digits == 1:
-            return {"transform": transform, "initial_theta": windows[0]}
-        return {
-            "transform": transform,
-            "transformer": ParallelSpatialTransformer,
-            "count": self.digits,
-            "initial_theta": windows,
-        }
+            return SpatialTransformer(localization, family, initial_theta=windows[0], **shared)
+        return ParallelSpatialTransformer(
+            localization, family, count=self.digits, initial_theta=windows, **shared
+        )
 
 
 def errors(fcn, cnn, stn_fcn, stn_cnn=()):
@@ -157,7 +154,7 @@ COLUMNS = (
         # never part where they start together.
         curriculum=0.5,
         start=((0.5, 0.5, 0.0, 0.5), (0.5, 0.5, 1.0, 0.5)),
-        centres=((-1 / 3, 0.0), (1 / 3, 0.0)),
+        centers=((-1 / 3, 0.0), (1 / 3, 0.0)),
         extent=2 / 3,
     ),
 )

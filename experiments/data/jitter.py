@@ -3,10 +3,8 @@
 import keras
 import numpy as np
 
-from stn_keras.ops import sample_xy
-from stn_keras.ops.backend import fused
-from stn_keras.transforms import Affine, ThinPlateSpline
-from stn_keras.transforms.thin_plate_spline import control_points
+from stn_keras.ops import warp
+from stn_keras.transforms import Affine, ThinPlateSpline, control_points
 
 GRID = (4, 4)
 
@@ -42,12 +40,8 @@ class _Move(keras.layers.Layer):
         self.transform, self.fill_mode = transform, fill_mode
 
     def call(self, images, theta):
-        return fused(self._read, images, theta)
-
-    def _read(self, images, theta):
-        size = images.shape[1:3]
-        x, y = self.transform.source_xy(theta, size, size)
-        return sample_xy(images, x, y, fill_mode=self.fill_mode)
+        settings = {"fill_mode": self.fill_mode, "data_format": "channels_last"}
+        return warp(images, theta, self.transform, compiled=True, **settings)
 
     def compute_output_shape(self, images_shape, theta_shape):
         return images_shape

@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from data_prep.distortions import paper
-from stn_keras.ops.backend import fused
 
 
 @keras.saving.register_keras_serializable(package="experiments")
@@ -49,7 +48,7 @@ class RandomWarp(keras.layers.Layer):
         on_canvas = images.shape[1] in (None, self.warp.canvas)
         if on_canvas and not training:
             return ops.reshape(images, (-1, *self.compute_output_shape(images.shape)[1:]))
-        return fused(self.warp, images, *self.noise(ops.shape(images)[0], images.shape[-1]))
+        return self.warp(images, *self.noise(ops.shape(images)[0], images.shape[-1]))
 
     def noise(self, count, channels=1):
         """Uniform and normal noise (count * channels, ...), as far as the strength goes."""

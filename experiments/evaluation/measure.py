@@ -242,7 +242,7 @@ def predict_theta(model, images):
     layer = transformer_of(model)
     if layer is None:
         return None
-    theta = keras.Model(model.inputs, layer.theta(model.inputs[0]))
+    theta = keras.Model(model.inputs, layer.predict_theta(model.inputs[0]))
     return theta.predict(as_input(images), batch_size=batch_size(images.shape[1:]), verbose=0)
 
 

@@ -65,12 +65,12 @@ def coordinates_reader(transformer, predict_theta):
         transformer: the layer.
         predict_theta: images -> theta.
     """
-    transform = transformer.transform
+    transform = transformer.theta_transform
 
     def read_coordinates(images):
         theta = predict_theta(images)
         each = ops.reshape(theta, (-1, transform.num_parameters))
-        xy = transform.source_coordinates(each, GRID, images.shape[1:3])
+        xy = transform.source_coordinates(each, output_size=GRID, input_size=images.shape[1:3])
         return ops.convert_to_numpy(xy).reshape(len(images), -1, 2)
 
     return read_coordinates

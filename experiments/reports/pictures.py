@@ -7,7 +7,7 @@ import numpy as np
 from cli.files import atomic_path
 from experiments.data.data import as_input
 from experiments.evaluation.measure import SWEEPS, transformer_of
-from stn_keras import _pictures
+from stn_keras.monitor import animate, epoch_pictures, row_names, to_rgb
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -87,9 +87,9 @@ def _draw_model(run, model, result, data, transformed, film):
 
 def draw_film(folder, path):
     """A short GIF of a monitor's pictures, the first and the last among them."""
-    drawn = list(_pictures.epochs(folder).values())
+    drawn = list(epoch_pictures(folder).values())
     chosen = np.unique(np.linspace(0, len(drawn) - 1, min(FRAMES, len(drawn))).round().astype(int))
-    _pictures.animate([drawn[number] for number in chosen], path)
+    animate([drawn[number] for number in chosen], path)
 
 
 def draw_transformer(model, result, data, path):
@@ -108,7 +108,7 @@ def draw_transformer(model, result, data, path):
     )
     for column, number in enumerate(chosen):
         for axis, images in zip(axes[:, column], rows, strict=True):
-            axis.imshow(_pictures.colours(images[column], (0, 1)))
+            axis.imshow(to_rgb(images[column], (0, 1)))
             axis.set(xticks=[], yticks=[])
         label = data.class_name(part.labels[number])
         predicted = data.class_name(result.predicted[data.shown][number])
@@ -119,7 +119,7 @@ def draw_transformer(model, result, data, path):
             color="black" if predicted == label else "tab:red",
             fontsize=9,
         )
-    for axis, name in zip(axes[:, 0], _pictures.row_names(len(rows) - 1), strict=True):
+    for axis, name in zip(axes[:, 0], row_names(len(rows) - 1), strict=True):
         axis.set_ylabel(name, fontsize=8)
     _save(figure, path)
 

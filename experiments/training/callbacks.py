@@ -15,7 +15,7 @@ from experiments.data.random_warp import RandomWarp
 from experiments.evaluation.measure import predict_theta, transformer_of
 from experiments.training.checkpoint import not_finite, seal
 from experiments.training.devices import alone
-from stn_keras.callbacks import TransformerMonitor
+from stn_keras.monitor import TransformerMonitor
 
 VALIDATION_LOSS = "val_loss"
 LOOKED_AT = 10

@@ -38,12 +38,12 @@ def load_state(model, path):
     Raises:
         UserError: the file is damaged, or of another model.
     """
-    from stn_keras import saving
+    from stn_keras.export import loading
 
     try:
         _check_seal(path)
         with h5py.File(path) as file:
-            saving.check_weights(file, path.stat().st_size)
+            loading.check_weights(file, path.stat().st_size)
         model.load_weights(path)
     except Exception as error:  # h5py and Keras each have their own
         raise _damaged(path, error) from None
@@ -55,10 +55,10 @@ def load_model(path):
     Raises:
         UserError: the file is missing or damaged.
     """
-    from stn_keras import saving
+    from stn_keras.export import loading
 
     try:
-        model = saving.load_model(path)
+        model = loading.load_model(path)
     except ValueError as error:
         raise UserError(str(error)) from None
     if not isinstance(model.input_shape, tuple):

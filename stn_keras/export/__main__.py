@@ -1,28 +1,46 @@
 """python -m stn_keras.export: a trained model as SavedModel, ONNX, LiteRT or OpenVINO."""
 
+import argparse
+import signal
+import tempfile
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, load_model
 from stn_keras.export.checked import BATCHES, TOLERANCE
 from stn_keras.export.errors import UnregisteredError
-from stn_keras.export.images import fit_images, read_images
-from stn_keras.export.source import check_model, import_module
+from stn_keras.export.images import noise_images, read_images
+from stn_keras.export.loading import import_module
+from stn_keras.export.source import check_model
 
 # Images that a quantized model is made for; its accuracy is measured on the others.
 CALIBRATION = 100
+_BATCHES = ", ".join(map(str, BATCHES))
 
 
-def parse_arguments():
-    """The command line of python -m stn_keras.export."""
-    from data_prep.errors import OneLineParser
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. The partial file is removed on the way out, as after Ctrl-C."""
 
-    batches = ", ".join(map(str, BATCHES))
+
+class OneLineParser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are one line, without the usage before it."""
+
+    def error(self, message):
+        self.fail(f"{message} (see --help)")
+
+    def fail(self, message):
+        """End with exit code 2 and a message, on one line."""
+        self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
+
+
+def command_line() -> OneLineParser:
+    """The parser of python -m stn_keras.export."""
     parser = OneLineParser(
         prog="python -m stn_keras.export",
         description="Write a model for another runtime and run it there on batches of "
-        f"{batches} images. It is kept where nothing differs from Keras by more than {TOLERANCE}, "
+        f"{_BATCHES} images. It is kept if nothing differs from Keras by more than {TOLERANCE}, "
         "or by that part of an output's largest value where it is above 1.",
     )
     parser.add_argument(
@@ -48,82 +66,90 @@ def parse_arguments():
     parser.add_argument(
         "--with-theta",
         action="store_true",
-        help="also return theta and the straightened image",
+        help="also return theta and the straightened images",
     )
-    add_comparison(parser)
-    return parser.parse_args()
+    _add_comparison(parser)
+    return parser
 
 
-def add_comparison(parser):
-    """The options of what is compared with Keras, and how closely."""
-    parser.add_argument(
+def _add_comparison(parser):
+    """Add the options that say what is compared with Keras."""
+    compared = parser.add_mutually_exclusive_group()
+    compared.add_argument(
         "--images",
         type=Path,
-        metavar="PATH",
-        help="to compare on: an .npz of data_prep, mnist.npz, or a folder of pictures (default: "
-        "scikit-learn's digits in the model's size)",
+        metavar="NPZ",
+        help="compare on the images of this .npz, such as mnist.npz or one of data_prep "
+        "(default: smooth noise of the model's input shape)",
+    )
+    compared.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="of the noise's values (default: 0 1, or 0 255 if the model takes integers)",
     )
     parser.add_argument(
         "--quantize",
         choices=QUANTIZATIONS,
-        help="for litert: keep the weights in int8, or compute all in int8, and measure accuracy",
+        help="for litert: keep the weights in int8, or also compute in int8, and measure accuracy "
+        "(needs --images)",
     )
 
 
-def load_images(path, shape):
-    """Images and labels for a model of that input shape (H, W, C)."""
-    if path:
-        return read_images(path, shape)
-    from data_prep.sources import load_source
-
-    try:
-        digits = load_source("digits")
-    except ImportError:
-        raise ExportError(
-            "expected --images, or scikit-learn and Pillow for its digits: "
-            'pip install ".[experiments]"'
-        ) from None
-    return fit_images(digits.test_images, shape), digits.test_labels
-
-
-def main():
-    """Load, write, compare, print."""
-    from data_prep.errors import UserError
-
-    from data_prep.files import writable_folder
-
-    arguments = parse_arguments()
-    try:
-        for module in arguments.modules:
-            import_module(module)
-        model = load_model(arguments.model)
-        check_model(model)
-        images, labels = load_images(arguments.images, model.input_shape[1:])
-        if arguments.quantize and len(images) <= CALIBRATION:
+def load_images(
+    arguments: argparse.Namespace, model: keras.Model
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The images to compare on, and their labels if they have any."""
+    shape = model.input_shape[1:]
+    if arguments.quantize:
+        if not arguments.images:
+            raise ExportError("expected --images with --quantize: int8 is fitted to real images")
+        images, labels = read_images(arguments.images, shape)
+        if len(images) <= CALIBRATION:
             raise ExportError(f"expected more than {CALIBRATION} images, got {len(images)}")
-        writable_folder(arguments.out.parent)
-        exported = export(
-            model,
-            arguments.out,
-            arguments.format,
-            images[:CALIBRATION],
-            with_theta=arguments.with_theta,
-            quantize=arguments.quantize,
-        )
-    except UnregisteredError as error:
-        raise UserError(f"{error}, by --import MODULE") from None
-    except ExportError as error:
-        raise UserError(str(error)) from None
-    batches = ", ".join(map(str, BATCHES))
+        return images, labels
+    if arguments.images:
+        return read_images(arguments.images, shape)
+    integers = "int" in model.inputs[0].dtype
+    value_range = arguments.range or ((0, 255) if integers else (0, 1))
+    return noise_images(shape, sum(BATCHES), value_range), None
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Load, write, compare, print."""
+    for module in arguments.modules:
+        import_module(module)
+    model = load_model(arguments.model)
+    check_model(model)
+    images, labels = load_images(arguments, model)
+    _check_writable(arguments.out.parent)
+    exported = export(
+        model,
+        arguments.out,
+        arguments.format,
+        images[:CALIBRATION],
+        with_theta=arguments.with_theta,
+        quantize=arguments.quantize,
+    )
     for name, difference in exported.differences.items():
-        print(f"{name}: within {difference:.1e} of Keras, batches of {batches}")
+        print(f"{name}: within {difference:.1e} of Keras, batches of {_BATCHES}")
     if arguments.quantize:
         others = slice(CALIBRATION, None)
-        print_quantized(model, exported, images[others], None if labels is None else labels[others])
+        _print_quantized(
+            model, exported, images[others], None if labels is None else labels[others]
+        )
     print(exported.path)
 
 
-def print_quantized(model, exported, images, labels):
+def _check_writable(folder):
+    """Make the folder and prove, before the long work, that it can be written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _print_quantized(model, exported, images, labels):
     """How often Keras and the quantized model are right, and how often they agree."""
     float_classes = model.predict(images, verbose=0).argmax(-1)
     classes = exported.load()(images)["scores"].argmax(-1)
@@ -133,7 +159,28 @@ def print_quantized(model, exported, images, labels):
         print(f"accuracy: {right[0]:.2%} of Keras, {right[1]:.2%} quantized")
 
 
-if __name__ == "__main__":
-    from data_prep.errors import run_command
+def _terminate(number, frame):
+    raise Terminated
 
-    run_command(main, "python -m stn_keras.export")
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    parser = command_line()
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        run(arguments)
+    except UnregisteredError as error:
+        parser.fail(f"{error}, by --import MODULE")
+    except (ExportError, OSError) as error:
+        parser.fail(error)
+    except MemoryError as error:
+        parser.fail(f"not enough memory ({error})")
+    except Terminated:
+        parser.exit(143, f"{parser.prog}: terminated\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"{parser.prog}: interrupted\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,14 @@
 """Export a model, run what was written and compare it with Keras."""
 
-import contextlib
 import os
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from stn_keras._files import atomic_folder, atomic_path
 from stn_keras.export.errors import ExportError
 from stn_keras.export.formats import FORMATS, QUANTIZATIONS
 from stn_keras.export.source import in_float32, with_named_outputs
@@ -24,36 +24,44 @@ class Exported:
     Attributes:
         path: the file or folder.
         format: a key of `FORMATS`.
-        differences: output name -> largest difference to Keras's `predict`, in parts of the
-            output's largest value where that is above 1.
+        differences: output name -> largest difference from Keras's `predict`, divided by the
+            output's largest value if that is above 1.
     """
 
     path: Path
     format: str
-    differences: dict
+    differences: dict[str, float]
 
-    def load(self):
+    def load(self) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
         """The function images (N, H, W, C) -> {output name: array}, in the format's runtime."""
         return FORMATS[self.format].load(self.path)
 
 
-def export(model, path, format, images, *, with_theta=False, quantize=None):
+def export(
+    model: keras.Model,
+    path: str | os.PathLike,
+    format: str,
+    images: np.ndarray,
+    *,
+    with_theta: bool = False,
+    quantize: str | None = None,
+) -> Exported:
     """Write a model for another runtime, whole or not at all, and compare it there with Keras.
 
-    The result takes batches of any size, is run on batches of 1, 5 and 37 images, and is only kept
-    where no output is further than 1e-5 from Keras's `predict`, or 1e-5 of the output's largest
-    value where that is above 1, as in images in 0..255. A model of half precision is
-    exported, and compared, in float32. A quantized one is not held to that bound: measure its
-    accuracy.
+    The result takes batches of any size. It is run on batches of 1, 5 and 37 images and kept only
+    if no output differs from Keras's `predict` by more than 1e-5, or by 1e-5 of the output's
+    largest value if that is above 1, as in images in 0..255. A model in half precision is exported
+    and compared in float32. A quantized model is not held to that bound: measure its accuracy.
 
     Args:
         model: a built Keras model from images to scores.
         path: the file (.onnx, .tflite) or new folder (SavedModel, OpenVINO) to write.
-        format: "saved_model", "onnx", "litert" or "openvino". From JAX: "saved_model" alone.
-        images: (N, H, W, C) as the model takes them, such as it will meet: to compare on, and to
-            quantize for.
+        format: "saved_model", "onnx", "litert" or "openvino"; from JAX only "saved_model".
+        images: (N, H, W, C), like those that the model will get: to compare on, and to quantize
+            for.
         with_theta: whether to return theta and the straightened images besides the scores.
-        quantize: None, or for "litert" "weights" (kept in int8) or "full" (computed in int8).
+        quantize: None, or for "litert": "weights" keeps the weights in int8, "full" also computes
+            in int8.
 
     Returns:
         `Exported`.
@@ -67,11 +75,12 @@ def export(model, path, format, images, *, with_theta=False, quantize=None):
     named = with_named_outputs(in_float32(model), with_theta)
     images = _checked_images(images, named)
     options = QUANTIZATIONS[quantize](images) if quantize else {}
-    shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated where there are too few
+    shown = images[np.arange(sum(BATCHES)) % len(images)]  # repeated if there are too few
     expected = named.predict(shown, batch_size=len(shown), verbose=0)
-    with _staged(path) as staged:
-        chosen.write(named, staged, **options)
-        differences = _differences(expected, chosen.load(staged), shown)
+    atomic = atomic_path if chosen.suffix else atomic_folder
+    with atomic(path) as partial:
+        chosen.write(named, partial, **options)
+        differences = _differences(expected, chosen.load(partial), shown)
         if not quantize:
             _check_differences(differences, format)
     return Exported(path, format, differences)
@@ -136,12 +145,3 @@ def _checked_images(images, model):
     if not fits or not len(images):
         raise ExportError(f"expected images {tuple(expected)}, got {images.shape}")
     return images
-
-
-@contextlib.contextmanager
-def _staged(path):
-    """A place for a file or folder beside `path`, moved to it when the block succeeds."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        staged = Path(folder) / path.name
-        yield staged
-        os.replace(staged, path)

@@ -1,4 +1,4 @@
-"""How each format is written, run and counted. Packages are imported when they are needed."""
+"""Each export format: how to write, run and count it. Packages are imported on first use."""
 
 import importlib.util
 from collections.abc import Callable
@@ -14,11 +14,11 @@ class Format:
     """A format that models are exported to.
 
     Attributes:
-        suffix: of its file; "" where it is a folder.
-        packages: what writing and running it imports.
-        write: (model, path, options of the format) -> None.
-        load: path -> function images -> {output name: array}, in the format's own runtime.
-        count_operations: path -> number of operations, constants left out.
+        suffix: of the file; "" for a folder.
+        packages: imported to write and to run it.
+        write: (model, path, **options) -> None; a folder exists and is empty.
+        load: path -> function images -> {output name: array}, in the format's runtime.
+        count_operations: path -> number of operations, without constants.
     """
 
     suffix: str
@@ -27,8 +27,8 @@ class Format:
     load: Callable
     count_operations: Callable
 
-    def check_packages(self, name):
-        """Refuse, in one line, where a package is missing."""
+    def check_packages(self, name: str) -> None:
+        """Raise an `ExportError` if a package is missing."""
         for package in self.packages:
             if importlib.util.find_spec(package) is None:
                 raise ExportError(f'{name} needs the package {package}: pip install ".[export]"')
@@ -78,7 +78,7 @@ def _onnx_operations(path):
 def _write_litert(model, path, **options):
     import tensorflow as tf
 
-    # Keras allows TensorFlow's own operations too, which the runtime for devices lacks.
+    # By default Keras also allows TensorFlow operations, which the runtime on devices lacks.
     operations = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     model.export(path, format="litert", verbose=False, target_spec=operations, **options)
 
@@ -99,17 +99,16 @@ def _litert_operations(path):
 
 
 def _write_openvino(model, path):
-    path.mkdir()
     model.export(str(path / "model.xml"), format="openvino", verbose=False)
 
 
 def _load_openvino(path):
     import openvino
 
-    # Left to itself it computes in bfloat16 where the processor can: errors of 5e-3.
+    # By default it computes in bfloat16 on processors that can, with errors of 5e-3.
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(path / "model.xml", "CPU", options)
-    # A tensor has the names of its places in the graph, too; ours is the shortest.
+    # A tensor also has names of places in the graph; the output's name is the shortest.
     names = [min(output.names, key=len) for output in model.outputs]
     return lambda images: dict(zip(names, model(images).values(), strict=True))
 
@@ -122,7 +121,7 @@ def _openvino_operations(path):
     return sum(node.get_type_name() not in values for node in nodes)
 
 
-# Keras's own `Model.export` writes them all.
+# `keras.Model.export` writes all of them.
 FORMATS = {
     "saved_model": Format(
         "", ("tensorflow",), _write_saved_model, _load_saved_model, _saved_model_operations
@@ -152,5 +151,5 @@ def _int8(images):
     }
 
 
-# name -> function images -> options of `_write_litert`
+# Name -> function from images to options of `_write_litert`.
 QUANTIZATIONS = {"weights": _int8_weights, "full": _int8}

@@ -1,67 +1,72 @@
-"""Images to compare on, from a file or a folder, made to fit a model."""
+"""Images to compare on: noise, or those of a file, made to fit a model."""
 
-from pathlib import Path
+import os
+import zipfile
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from stn_keras.export.errors import ExportError
 
-# Names of images and labels in .npz files: of data_prep, of Keras, and plain ones.
+# Names of images and labels in .npz files: of data_prep, of Keras's data sets, and plain ones.
 LAYOUTS = (
     ("test_distorted", "test_labels"),
     ("test_images", "test_labels"),
     ("x_test", "y_test"),
     ("images", "labels"),
+    ("x", "y"),
 )
+MOST_BYTES = 2**30
+# Height and width of noise where the model takes any size.
+NOISE_SIZE = 28
+_NOISE_LATTICE = (8, 8)
 
 
-def read_images(path, shape):
-    """Images for a model from an .npz, or from a folder of pictures.
+def noise_images(
+    shape: Sequence[int | None], count: int, value_range: Sequence[float] = (0, 1)
+) -> np.ndarray:
+    """Smooth random images for a model, the same in every call.
+
+    Rounding moves a sampled position by a hundred thousandth of a pixel. White noise and a bright
+    border beside a fill of 0 are so steep that this alone would exceed the tolerance.
 
     Args:
-        path: an .npz with one of `LAYOUTS`, or a folder of files that Pillow reads.
+        shape: (H, W, C) of the model's images; None, for any size, becomes 28.
+        count: how many images.
+        value_range: lower and upper bound of their values. The border is the value closest to 0.
+
+    Returns:
+        (count, H, W, C), float32.
+    """
+    height, width, channels = (size or NOISE_SIZE for size in shape)
+    low, high = value_range
+    noise = np.random.default_rng(0).uniform(low, high, (count, *_NOISE_LATTICE, channels))
+    border = ((0, 0), (1, 1), (1, 1), (0, 0))
+    noise = np.pad(noise, border, constant_values=np.clip(0, low, high))
+    return fit_images(noise, (height, width, channels))
+
+
+def read_images(
+    path: str | os.PathLike, shape: Sequence[int | None]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images for a model, and their labels, from an .npz.
+
+    Args:
+        path: an .npz with images named by one of `LAYOUTS`, or with a single array.
         shape: (H, W, C) of the model's images.
 
     Returns:
-        (images (N, H, W, C) as of `fit_images`, labels (N,), or None where there are none).
+        (images (N, H, W, C) of `fit_images`, labels (N,), or None if the file has none).
 
     Raises:
-        ExportError: it cannot be read.
+        ExportError: the file cannot be read, or has no such images.
     """
-    from data_prep.errors import UserError
-
-    path = Path(path)
-    try:
-        return _read_folder(path, shape) if path.is_dir() else _read_npz(path, shape)
-    except UserError as error:
-        raise ExportError(str(error)) from None
-
-
-def _read_folder(path, shape):
-    from data_prep.image_folder import ImageFiles, guess_shape
-    from data_prep.picture_tree import list_pictures
-
-    paths = np.array(list_pictures(path))
-    if not len(paths):
-        raise ExportError(f"expected pictures in {path}, found none")
-    height, width, _ = guess_shape(paths)
-    channels = 1 if shape[2] == 1 else 3
-    pictures = ImageFiles(paths, (shape[0] or height, shape[1] or width, channels))
-    return fit_images(pictures[:], shape), None
-
-
-def _read_npz(path, shape):
-    from data_prep.archives import array_names, read_arrays
-
-    names, what = array_names(path), "an .npz of images, or a folder of pictures,"
-    found = next((layout for layout in LAYOUTS if layout[0] in names), None)
-    if found is None:
-        expected = ", ".join(images for images, _ in LAYOUTS)
-        raise ExportError(f"expected images named one of {expected} in {path}")
-    images, *labels = read_arrays(path, [key for key in found if key in names], what)
+    images, *labels = _read_arrays(path)
     if images.ndim not in (3, 4) or images.dtype.kind not in "uif" or not images.size:
-        raise ExportError(f"expected images (N, H, W, C) in {path}, got {images.shape}")
+        raise ExportError(
+            f"expected images (N, H, W, C) in {path}, got {images.dtype} {images.shape}"
+        )
     if not np.isfinite(images).all():
         raise ExportError(f"expected finite images in {path}")
     if not labels:
@@ -71,21 +76,56 @@ def _read_npz(path, shape):
     return fit_images(images, shape), labels[0]
 
 
-def fit_images(images, shape):
-    """Images resized to a model's height, width and channels, float32 in [0, 1].
+def fit_images(images: np.ndarray, shape: Sequence[int | None]) -> np.ndarray:
+    """Images resized to a model's height, width and channels.
 
     Args:
-        images: (N, H, W) or (N, H, W, C), uint8, or floats that stay as they are.
+        images: (N, H, W) or (N, H, W, C), uint8, which is scaled to [0, 1], or numbers that keep
+            their range.
         shape: (H', W', C') of the result; a None keeps the images' own size. C' is C, 1 or, from
             one channel, anything.
+
+    Returns:
+        (N, H', W', C'), float32.
     """
     scale = 255 if images.dtype == np.uint8 else 1
     images = np.asarray(images, "float32") / scale
     images = images if images.ndim == 4 else images[..., None]
-    size = tuple(new or old for new, old in zip(shape[:2], images.shape[1:3], strict=True))
-    if size != images.shape[1:3]:
-        resized = keras.ops.image.resize(images, size, data_format="channels_last")
+    height, width, channels = (new or old for new, old in zip(shape, images.shape[1:], strict=True))
+    if (height, width) != images.shape[1:3]:
+        resized = keras.ops.image.resize(images, (height, width), data_format="channels_last")
         images = keras.ops.convert_to_numpy(resized)
-    if shape[2] == images.shape[3]:
+    if channels == images.shape[3]:
         return images
-    return np.repeat(images.mean(-1, keepdims=True), shape[2], axis=-1)
+    return np.repeat(images.mean(-1, keepdims=True), channels, axis=-1)
+
+
+def _read_arrays(path):
+    """[images] or [images, labels] of an .npz; never a pickled object."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {
+                member.filename.removesuffix(".npy"): member.file_size
+                for member in archive.infolist()
+            }
+        names = _array_names(sizes)
+        if sum(sizes[name] for name in names) > MOST_BYTES:
+            raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [file[name] for name in names]
+        if not all(isinstance(array, np.ndarray) for array in arrays):
+            raise ValueError("a member of it is not an array")
+        return arrays
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ExportError(f"expected an .npz of images at {path} ({reason})") from None
+
+
+def _array_names(names):
+    """The names of images and, if there are any, of their labels among those of an .npz."""
+    if len(names) == 1:
+        return list(names)
+    for layout in LAYOUTS:
+        if layout[0] in names:
+            return [name for name in layout if name in names]
+    raise ValueError(f"it has no images named {', '.join(images for images, _ in LAYOUTS)}")

@@ -1,81 +1,27 @@
-"""What is exported: a saved model, in float32, with names for its outputs."""
+"""Prepare a model for export: float32, and names for its outputs."""
 
-import importlib
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import keras
 
-from stn_keras import saving
-from stn_keras.export.errors import ExportError, UnregisteredError
-from stn_keras.layers import SpatialTransformer
-
-MODEL_IN_RUN = "model.keras"
+from stn_keras.export.errors import ExportError
+from stn_keras.layers import find_transformers
 
 
-def load_model(path):
-    """The model of a .keras file, or of a run folder with a model.keras.
-
-    Nothing but Keras's own, this package's and registered classes is made, and no code in the file
-    is run; `import_module` imports a module that registers some.
-
-    Args:
-        path: the file or folder.
-
-    Raises:
-        UnregisteredError: Keras does not know a class of the model.
-        ExportError: no such file, or one that is damaged, foreign or of a newer Keras.
-    """
-    path = Path(path)
-    file = path / MODEL_IN_RUN if path.is_dir() else path
-    if file.suffix != ".keras" or not file.is_file():
-        raise ExportError(f"expected a .keras file or a folder with {MODEL_IN_RUN}, got {path}")
-    try:
-        return saving.load_model(file)
-    except saving.UnknownClassError as error:
-        raise UnregisteredError(str(error)) from None
-    except ValueError as error:
-        raise ExportError(str(error)) from None
-
-
-def import_module(name):
-    """Import a module that registers classes of saved models.
-
-    Args:
-        name: dotted, such as "project.layers", or the path of a .py file, which is imported under
-            its own name and may import its neighbors.
-
-    Raises:
-        ExportError: there is none, or it cannot be imported.
-    """
-    try:
-        if not name.endswith(".py"):
-            importlib.import_module(name)
-            return
-        path = Path(name).resolve(strict=True)
-        sys.path.append(str(path.parent))
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules.setdefault(path.stem, module)
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever the module does
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ExportError(f"expected a module to import, got {name} ({reason})") from None
-
-
-def in_float32(model):
-    """The model, or where it computes in half precision the same with all of it in float32.
+def in_float32(model: keras.Model) -> keras.Model:
+    """The model, remade in float32 if any of its layers computes in half precision.
 
     Args:
         model: a Keras model. Its weights are float32 in either case.
+
+    Returns:
+        `model` or its copy in float32.
     """
-    config = model.to_json()
-    plain = json.dumps(_without_mixed_policies(json.loads(config)))
-    if plain == json.dumps(json.loads(config)):
+    config = json.loads(model.to_json())
+    plain = _without_mixed_policies(config)
+    if plain == config:
         return model
-    remade = keras.models.model_from_json(plain)
+    remade = keras.models.model_from_json(json.dumps(plain))
     remade.set_weights(model.get_weights())
     return remade
 
@@ -90,37 +36,36 @@ def _without_mixed_policies(config):
     return {name: _without_mixed_policies(part) for name, part in config.items()}
 
 
-def with_named_outputs(model, with_theta=False):
+def with_named_outputs(model: keras.Model, with_theta: bool = False) -> keras.Model:
     """The model with its outputs in a dictionary, whose keys every format keeps.
 
     Args:
         model: a built Keras model of one input and one output.
-        with_theta: whether to return what its spatial transformer does, too.
+        with_theta: whether to return theta and the straightened images as well.
 
     Returns:
         A model that gives "scores" and, `with_theta`, "theta" (N, P) and "straightened", the
         images (N, H', W', C) that the transformer hands on. It shares the layers of `model`.
 
     Raises:
-        ExportError: several inputs or outputs, or not one spatial transformer among the layers.
+        ExportError: several inputs or outputs, or not exactly one spatial transformer among the
+            model's own layers.
 
     Example:
-        >>> from stn_keras import models
-        >>> model = models.with_spatial_transformer(models.cnn())
+        >>> from stn_keras import SpatialTransformer
+        >>> inputs = keras.Input((28, 28, 1))
+        >>> straightened = SpatialTransformer(keras.layers.Flatten())(inputs)
+        >>> model = keras.Model(inputs, keras.layers.Flatten()(straightened))
         >>> sorted(with_named_outputs(model, with_theta=True).output)
         ['scores', 'straightened', 'theta']
     """
     check_model(model)
-    outputs = {"scores": model.outputs[0]}
-    if with_theta:
-        layer = _transformer_of(model)
-        seen = layer.input[-1] if isinstance(layer.input, list) else layer.input
-        outputs |= {"theta": layer.theta(seen), "straightened": layer.output}
+    outputs = _outputs_with_theta(model) if with_theta else {"scores": model.outputs[0]}
     return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
-def check_model(model):
-    """Refuse what is not a built model from images to one output.
+def check_model(model: keras.Model) -> None:
+    """Refuse a model that is not built or does not map one batch of images to one output.
 
     Raises:
         ExportError: it has no, several or other inputs, or several outputs.
@@ -137,8 +82,48 @@ def check_model(model):
         )
 
 
-def _transformer_of(model):
-    found = [layer for layer in model.layers if isinstance(layer, SpatialTransformer)]
-    if len(found) != 1:
-        raise ExportError(f"expected one spatial transformer among the layers, got {len(found)}")
-    return found[0]
+def _own_transformer(model):
+    """The only transformer among the model's own layers: a nested one is in another graph."""
+    found = find_transformers(model)
+    own = [layer for layer in found if layer in model.layers]
+    if len(own) != 1:
+        nested = len(found) - len(own)
+        raise ExportError(
+            "expected one spatial transformer among the model's own layers, got "
+            f"{len(own)}" + (f" and {nested} in nested models" if nested else "")
+        )
+    return own[0]
+
+
+def _outputs_with_theta(model):
+    """The named outputs of the model's graph, in which the transformer also returns its theta."""
+    transformer, returned = _own_transformer(model), {}
+    with_theta = _ReturnTheta(transformer)
+
+    def call(layer, *args, **kwargs):
+        if layer is not transformer:
+            return layer(*args, **kwargs)
+        straightened, theta = with_theta(*args, **kwargs)
+        returned.update(theta=theta, straightened=straightened)
+        return straightened
+
+    graph = keras.Model(model.inputs[0], model.outputs[0])
+    again = keras.models.clone_model(
+        graph, input_tensors=model.inputs[0], clone_function=lambda layer: layer, call_function=call
+    )
+    return {"scores": again.outputs[0], **returned}
+
+
+class _ReturnTheta(keras.layers.Layer):
+    """Calls a transformer for its output and its theta.
+
+    The transformer cannot be a part of the new model: Keras takes the number of a layer's outputs
+    from its first call, which returned one.
+    """
+
+    def __init__(self, transformer):
+        super().__init__(name=transformer.name, dtype=transformer.dtype_policy, autocast=False)
+        self.transformer = transformer
+
+    def call(self, images, localization_inputs=None):
+        return self.transformer(images, localization_inputs, return_theta=True)

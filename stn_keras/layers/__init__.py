@@ -5,7 +5,7 @@ from stn_keras.layers.image_conv import ImageConv2D
 from stn_keras.layers.iterative import IterativeSpatialTransformer
 from stn_keras.layers.parallel import ParallelSpatialTransformer
 from stn_keras.layers.sampler import BilinearSampler, Sampler
-from stn_keras.layers.spatial_transformer import SpatialTransformer
+from stn_keras.layers.spatial_transformer import SpatialTransformer, find_transformers
 from stn_keras.layers.theta_regressor import ThetaRegressor
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Sampler",
     "SpatialTransformer",
     "ThetaRegressor",
+    "find_transformers",
 ]

@@ -1,9 +1,14 @@
 """theta -> sampling coordinates, as a layer."""
 
+from typing import Any
+
 import keras
+from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import check_size, widest_float
+from stn_keras._arguments import Size, check_size, widest_float
+from stn_keras.ops.warping import Grid, locate
+from stn_keras.transforms import Transform
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -14,10 +19,10 @@ class GridGenerator(keras.layers.Layer):
     input. Always computed in float32 or better, whatever the mixed-precision policy.
 
     Args:
-        output_size: (height, width) of the output.
-        input_size: (height, width) of the images to be sampled; None: the same as `output_size`.
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
-        align_corners: where -1 and 1 lie; see `stn_keras.transforms.Transform`.
+        output_size: (height, width) of the output, one integer for a square.
+        input_size: (height, width) of the images to be sampled; None: the same as `output_size`.
+        align_corners: where -1 and 1 lie; None: as the transform has it, False for a name.
 
     Input shape: theta (N, P), with P the transform's `num_parameters`.
 
@@ -36,7 +41,13 @@ class GridGenerator(keras.layers.Layer):
     """
 
     def __init__(
-        self, output_size, input_size=None, transform="affine", align_corners=False, **kwargs
+        self,
+        transform: str | Transform = "affine",
+        *,
+        output_size: int | Size,
+        input_size: int | Size | None = None,
+        align_corners: bool | None = None,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
         self.output_size = check_size("output_size", output_size)
@@ -46,7 +57,8 @@ class GridGenerator(keras.layers.Layer):
         self.transform = transforms.get(transform, align_corners)
 
     def call(self, theta):
-        return self.transform.source_coordinates(theta, self.output_size, self.input_size)
+        grid = Grid(self.transform, self.input_size, self.output_size)
+        return ops.stack(locate(grid, self.transform.standardize_theta(theta)), axis=-1)
 
     def compute_output_shape(self, theta_shape):
         return (theta_shape[0], *self.output_size, 2)
@@ -57,9 +69,9 @@ class GridGenerator(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
+            "transform": keras.saving.serialize_keras_object(self.transform),
             "output_size": self.output_size,
             "input_size": self.input_size,
-            "transform": keras.saving.serialize_keras_object(self.transform),
             "align_corners": self.transform.align_corners,
         }
 

@@ -5,8 +5,8 @@ import math
 import keras
 from keras import ops
 
-from stn_keras.ops.backend import on_onednn, with_gradient
-from stn_keras.ops.image_gradient import image_gradient
+from stn_keras.backend import uses_onednn, with_gradient
+from stn_keras.layers.image_gradient import image_gradient
 
 # oneDNN computes this many channels in the time of one.
 _VECTOR = 16
@@ -63,4 +63,4 @@ class ImageConv2D(keras.layers.Conv2D):
             and {*self.strides, *self.dilation_rate, self.groups} == {1}
             and None not in (height, width)
         )
-        return math.isqrt(_VECTOR // channels) if plain and on_onednn() else 1
+        return math.isqrt(_VECTOR // channels) if plain and uses_onednn() else 1

@@ -1,30 +1,32 @@
-"""A transformer that looks again at what it has made."""
+"""A transformer that looks at its image several times."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from stn_keras.core.matrices import compose
 from stn_keras.layers.spatial_transformer import SpatialTransformer
-from stn_keras.ops.theta import compose
-from stn_keras.transforms import Affine, Homography
-from stn_keras.transforms.affine import AffineFamily
+from stn_keras.ops.warping import warp_by
+from stn_keras.transforms import Affine, AffineFamily, Homography, Transform
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class IterativeSpatialTransformer(SpatialTransformer):
-    """Applies one localization network again and again, to what its last theta made of the image.
+    """Applies one localization network repeatedly, each time to the image as warped so far.
 
     Every step composes its change with the theta so far, and every look and the output are read
     from the original image once, so nothing is blurred by repeated sampling.
 
-    Convention: as `SpatialTransformer`. `theta` returns the composed transform: of `Affine` for
-    every affine family, of `Homography` for a homography.
+    Convention: as `SpatialTransformer`. The theta returned is the composed transform: of `Affine`
+    for every affine family, of `Homography` for a homography.
 
     Args:
         localization: as in `SpatialTransformer`; shared by all steps.
         transform: family of each step: an affine one or a homography, whose compositions are of
             their kind again.
         steps: how often the network looks.
-        **arguments: as in `SpatialTransformer`; `constraints` bound each step's change, and
+        **arguments: as in `SpatialTransformer`; `bounds` apply to each step's change, and
             `initial_theta` is the change of each step before training.
 
     Input shape: as `SpatialTransformer`. Where the images' size is known only at run time, the
@@ -45,7 +47,14 @@ class IterativeSpatialTransformer(SpatialTransformer):
         (None, 28, 28, 1)
     """
 
-    def __init__(self, localization=None, transform="affine", steps=4, **arguments):
+    def __init__(
+        self,
+        localization: keras.layers.Layer | None = None,
+        transform: str | Transform = "affine",
+        *,
+        steps: int = 4,
+        **arguments: Any,
+    ):
         super().__init__(localization, transform, **arguments)
         if not isinstance(steps, int) or steps < 1:
             raise ValueError(
@@ -57,10 +66,14 @@ class IterativeSpatialTransformer(SpatialTransformer):
                 f"homography. Received: transform={transform!r}"
             )
         self.steps = steps
-        self.step_transform = self.transform
-        if isinstance(self.transform, AffineFamily):
-            self.transform = Affine(self.transform.align_corners)
         self._look_size = None
+
+    @property
+    def theta_transform(self) -> Transform:
+        """`Affine`, or the homography."""
+        if isinstance(self.transform, AffineFamily):
+            return Affine(align_corners=self.transform.align_corners)
+        return self.transform
 
     def build(self, images_shape, localization_inputs_shape=None):
         seen = localization_inputs_shape or images_shape
@@ -70,24 +83,21 @@ class IterativeSpatialTransformer(SpatialTransformer):
             )
         super().build(images_shape, localization_inputs_shape)
         # Where sizes are known only at run time, every look has that of the output.
-        self._look_size = self.output_size if None in self._size_of(seen) else None
+        self._look_size = self.output_size if None in self.reader.size_of(seen) else None
 
-    def _choose_theta(self, images, training):
+    def _estimate_theta(self, seen, input_size, training):
         """The composed transform of all steps: (N, 6), or (N, 8) for a homography."""
-        theta = self._change(images, training)
+        theta = self._change(seen, input_size, training)
         for _ in range(self.steps - 1):
-            seen = self._warp_to(self._look_size, images, theta, training)
-            theta = compose(theta, self._change(seen, training))
-        return ops.reshape(theta, (-1, self.transform.num_parameters))
+            look = warp_by(self.reader, self.theta_transform, self._look_size, seen, theta)
+            theta = compose(theta, self._change(look, input_size, training))
+        return ops.reshape(theta, (-1, self.theta_transform.num_parameters))
 
-    def _change(self, images, training):
-        theta = super()._choose_theta(images, training)
-        is_affine = isinstance(self.step_transform, AffineFamily)
-        return self.step_transform.to_affine(theta) if is_affine else theta
+    def _change(self, seen, input_size, training):
+        theta = super()._estimate_theta(seen, input_size, training)
+        if not isinstance(self.transform, AffineFamily):
+            return theta
+        return self.transform.to_affine(theta, input_size=input_size)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "transform": keras.saving.serialize_keras_object(self.step_transform),
-            "steps": self.steps,
-        }
+        return {**super().get_config(), "steps": self.steps}

@@ -1,34 +1,40 @@
 """Several transformers side by side."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from stn_keras import transforms
+from stn_keras._arguments import array_to_tensor
 from stn_keras.layers.spatial_transformer import SpatialTransformer
+from stn_keras.transforms import Transform
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class ParallelSpatialTransformer(SpatialTransformer):
-    """Several transforms of one image, each starting at its own place, outputs side by side.
+    """Several transforms of one image, each starting at its own place.
 
     One localization network predicts them all, for images that show several things or several parts
-    of one. What they read is concatenated along the channels.
+    of one. The outputs are concatenated along the channels, or stacked.
 
-    Convention: as `SpatialTransformer`. `theta` returns (N, count, P).
+    Convention: as `SpatialTransformer`. The theta returned is (N, count, P).
 
     Args:
         localization: as in `SpatialTransformer`; shared.
         transform: as in `SpatialTransformer`.
         count: how many transforms.
+        stack: whether to keep the outputs apart, (N, count, H', W', C).
         initial_theta: (count, P), where each starts; None: windows side by side that fill the
             image, see `stn_keras.layers.parallel.windows`.
         **arguments: as in `SpatialTransformer`.
 
     Input shape: as `SpatialTransformer`.
 
-    Output shape: (N, H', W', count * C), or (N, count * C, H', W') with "channels_first".
+    Output shape: (N, H', W', count * C), or (N, count * C, H', W') with "channels_first"; with
+        `stack` (N, count, H', W', C) or (N, count, C, H', W').
 
     Raises:
         ValueError: `count` below 1, `initial_theta` of another shape, or none for a transform that
@@ -45,57 +51,64 @@ class ParallelSpatialTransformer(SpatialTransformer):
         (None, 14, 14, 2)
     """
 
+    _start_rank = 2
+
     def __init__(
-        self, localization=None, transform="affine", count=2, initial_theta=None, **arguments
+        self,
+        localization: keras.layers.Layer | None = None,
+        transform: str | Transform = "affine",
+        *,
+        count: int = 2,
+        stack: bool = False,
+        initial_theta: Any = None,
+        **arguments: Any,
     ):
         if not isinstance(count, int) or count < 1:
             raise ValueError(
                 f"Expected `count` to be an integer of at least 1. Received: count={count!r}"
             )
-        self.count = count
-        super().__init__(localization, transform, initial_theta=initial_theta, **arguments)
-
-    def _start(self, initial_theta):
+        transform = transforms.get(transform, arguments.get("align_corners"))
         if initial_theta is None:
-            return windows(self.transform, self.count)
-        expected = (self.count, self.transform.num_parameters)
+            initial_theta = windows(transform, count)
+        expected = (count, transform.num_parameters)
         if np.shape(initial_theta) != expected:
             raise ValueError(
                 f"Expected `initial_theta` of shape {expected}. "
                 f"Received: shape={np.shape(initial_theta)}"
             )
-        return initial_theta
+        super().__init__(localization, transform, initial_theta=initial_theta, **arguments)
+        self.count, self.stack = count, bool(stack)
 
-    def _warp_to(self, output_size, images, theta, training):
-        warped = [
-            super(ParallelSpatialTransformer, self)._warp_to(output_size, images, one, training)
-            for one in self._each(theta)
-        ]
-        return ops.concatenate(warped, axis=self._channel_axis)
+    def _warp(self, images, theta):
+        # (count, P) would read as one theta for each of `count` images.
+        theta = array_to_tensor(theta)
+        return super()._warp(images, theta[None] if len(theta.shape) == 2 else theta)
 
-    def _distance_outside(self, images, theta):
-        distances = [
-            super(ParallelSpatialTransformer, self)._distance_outside(images, one)
-            for one in self._each(theta)
-        ]
-        return ops.mean(ops.stack(distances))
-
-    def _shapes_of_one_theta(self):
-        return {(self.count, self.transform.num_parameters)}
-
-    def _each(self, theta):
-        return [theta[:, i] for i in range(self.count)]
+    def _arrange(self, warped):
+        """(N, count, H', W', C) -> (N, H', W', count * C), unless they are stacked."""
+        if self.stack:
+            return warped
+        axis = self.reader.channel_axis  # of the channels, once the count is moved before them
+        _, *before, count, channels = ops.moveaxis(warped, 1, axis).shape[: axis + 2]
+        after = warped.shape[axis + 2 :]
+        warped = ops.moveaxis(warped, 1, axis)
+        return ops.reshape(warped, (-1, *before, count * channels, *after))
 
     def compute_output_shape(self, images_shape, localization_inputs_shape=None):
-        shape = list(super().compute_output_shape(images_shape, localization_inputs_shape))
-        shape[self._channel_axis] *= self.count
-        return tuple(shape)
+        batch, *image = super().compute_output_shape(images_shape, localization_inputs_shape)
+        if self.stack:
+            return (batch, self.count, *image)
+        image[self.reader.channel_axis - 1] *= self.count
+        return (batch, *image)
+
+    def _theta_shape(self):
+        return (self.count, self.transform.num_parameters)
 
     def get_config(self):
-        return {**super().get_config(), "count": self.count}
+        return {**super().get_config(), "count": self.count, "stack": self.stack}
 
 
-def windows(transform, count):
+def windows(transform: Transform, count: int) -> np.ndarray:
     """theta (count, P) of windows that lie side by side and fill the image.
 
     Convention: as many columns as rows, or one more, left to right and top to bottom. A transform
@@ -117,9 +130,9 @@ def windows(transform, count):
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     width, height = 1 / columns, 1 / rows
-    centres = [
+    centers = [
         ((2 * column + 1) * width - 1, (2 * row + 1) * height - 1)
         for row in range(rows)
         for column in range(columns)
     ]
-    return np.stack([transform.window(centre, (width, height)) for centre in centres[:count]])
+    return np.stack([transform.window(center, (width, height)) for center in centers[:count]])

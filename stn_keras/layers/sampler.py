@@ -1,14 +1,12 @@
-"""Sampling, as layers."""
+"""Sampler layers."""
+
+from typing import Any
 
 import keras
-from keras import ops
 
-from stn_keras._arguments import check_choice, check_fill_value
-from stn_keras.ops.kernels import INTERPOLATIONS
-from stn_keras.ops.outside import FILL_MODES, check_fill_channels
-from stn_keras.ops.sampling import check_inputs, sample, sample_xy, sampled_spec
-
-DATA_FORMATS = ("channels_last", "channels_first")
+from stn_keras._arguments import FillValue, check_data_format, check_fill_value
+from stn_keras.core.sampling import check_inputs, sampled_spec
+from stn_keras.ops.warping import Reader, read, warped_shape
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -38,7 +36,7 @@ class Sampler(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> sampler = Sampler("bicubic", fill_mode="reflect")
+        >>> sampler = Sampler(interpolation="bicubic", fill_mode="reflect")
         >>> images, coordinates = np.ones((1, 4, 4, 3)), np.zeros((1, 2, 2, 2), "float32")
         >>> tuple(sampler(images, coordinates).shape)
         (1, 2, 2, 3)
@@ -46,58 +44,50 @@ class Sampler(keras.layers.Layer):
 
     def __init__(
         self,
-        interpolation="bilinear",
-        fill_mode="constant",
-        fill_value=0.0,
-        data_format=None,
-        **kwargs,
+        *,
+        interpolation: str = "bilinear",
+        fill_mode: str = "constant",
+        fill_value: FillValue = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        self.interpolation = check_choice("interpolation", interpolation, INTERPOLATIONS)
-        self.fill_mode = check_choice("fill_mode", fill_mode, FILL_MODES)
-        self.fill_value = check_fill_value(fill_value)
-        data_format = data_format or keras.config.image_data_format()
-        self.data_format = check_choice("data_format", data_format, DATA_FORMATS)
+        self.reader = Reader(
+            interpolation,
+            fill_mode,
+            check_fill_value(fill_value),
+            check_data_format(data_format),
+        )
 
     def build(self, images_shape, coordinates_shape):
-        if self.fill_mode == "constant":
-            channels = images_shape[1 if self.data_format == "channels_first" else -1]
-            check_fill_channels(self.fill_value, channels)
+        self.reader.check_images(images_shape)
 
     def call(self, images, coordinates):
-        return self._sample_with(sample, images, coordinates)
+        check_inputs(self._channels_last(images), coordinates)
+        return read(self.reader, images, (coordinates[..., 0], coordinates[..., 1]))
 
-    def sample_xy(self, images, x, y):
-        """The images read at x and y, each (N, H', W')."""
-        return self._sample_with(sample_xy, images, x, y)
-
-    def _sample_with(self, function, images, *coordinates):
-        channels_first = self.data_format == "channels_first"
-        if channels_first:
-            images = ops.transpose(images, (0, 2, 3, 1))
-        sampled = function(
-            images, *coordinates, self.interpolation, self.fill_mode, self.fill_value
-        )
-        return ops.transpose(sampled, (0, 3, 1, 2)) if channels_first else sampled
+    def _channels_last(self, images):
+        """The shape of the images with their channels last, and their dtype."""
+        batch, *size = images.shape
+        size = [*size[1:], size[0]] if self.reader.channels_first else size
+        return keras.KerasTensor((batch, *size), keras.backend.standardize_dtype(images.dtype))
 
     def compute_output_shape(self, images_shape, coordinates_shape):
-        batch, height, width, _ = coordinates_shape
-        if self.data_format == "channels_first":
-            return (batch, images_shape[1], height, width)
-        return (batch, height, width, images_shape[3])
+        batch, *output_size, _ = coordinates_shape
+        return (batch, *warped_shape(self.reader, images_shape, output_size)[1:])
 
     def compute_output_spec(self, images, coordinates):
-        check_inputs(images, coordinates)
+        check_inputs(self._channels_last(images), coordinates)
         shape = self.compute_output_shape(images.shape, coordinates.shape)
         return sampled_spec(images, shape)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "interpolation": self.interpolation,
-            "fill_mode": self.fill_mode,
-            "fill_value": self.fill_value,
-            "data_format": self.data_format,
+            "interpolation": self.reader.interpolation,
+            "fill_mode": self.reader.fill_mode,
+            "fill_value": self.reader.fill_value,
+            "data_format": self.reader.data_format,
         }
 
 
@@ -123,8 +113,16 @@ class BilinearSampler(Sampler):
         (1, 2, 2, 3)
     """
 
-    def __init__(self, fill_mode="constant", fill_value=0.0, data_format=None, **kwargs):
-        super().__init__("bilinear", fill_mode, fill_value, data_format, **kwargs)
+    def __init__(
+        self,
+        *,
+        fill_mode: str = "constant",
+        fill_value: FillValue = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        fill = {"fill_mode": fill_mode, "fill_value": fill_value}
+        super().__init__(interpolation="bilinear", **fill, data_format=data_format, **kwargs)
 
     def get_config(self):
         config = super().get_config()

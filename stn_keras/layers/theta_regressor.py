@@ -1,6 +1,8 @@
 """Features -> theta, starting at the identity."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +10,8 @@ from keras import ops
 
 from stn_keras import transforms
 from stn_keras._arguments import to_tensor
-from stn_keras.transforms.constraints import Constraints
+from stn_keras.transforms import Transform
+from stn_keras.transforms.bounds import Bounds
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -20,16 +23,17 @@ class ThetaRegressor(keras.layers.Layer):
 
     Args:
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
-        constraints: bounds and fixed values of theta's entries; see `SpatialTransformer`.
+        bounds: bounds and fixed values of theta's entries; see `SpatialTransformer`.
         initial_theta: theta before training, (P,), or (count, P) for several of each image; None:
             the identity.
+        align_corners: convention of a transform made from its name; None: False.
 
     Input shape: (N, ...); everything but the batch is flattened and must be static.
 
     Output shape: theta (N, P), or (N, count, P), with P the transform's `num_parameters`, float32.
 
     Raises:
-        ValueError: unknown transform or constraint, `initial_theta` of another shape, or features
+        ValueError: unknown transform or parameter, `initial_theta` of another shape, or features
             of unknown size.
 
     Reference:
@@ -41,14 +45,22 @@ class ThetaRegressor(keras.layers.Layer):
         array([[1., 0., 0., 0., 1., 0.]], dtype=float32)
     """
 
-    def __init__(self, transform="affine", constraints=None, initial_theta=None, **kwargs):
+    def __init__(
+        self,
+        transform: str | Transform = "affine",
+        *,
+        bounds: Mapping | None = None,
+        initial_theta: Any = None,
+        align_corners: bool | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
-        self.transform = transforms.get(transform, getattr(transform, "align_corners", False))
-        self.constraints = constraints
+        self.transform = transforms.get(transform, align_corners)
+        self.bounds = bounds
         self.initial_theta = initial_theta
         start = _start(self.transform, initial_theta)
-        self._constrain = Constraints(self.transform, start, constraints) if constraints else None
-        self._start = self._constrain.start if constraints else start
+        self._bound = Bounds(self.transform, start, bounds) if bounds else None
+        self._start = self._bound.start if bounds else start
 
     def build(self, features_shape):
         if None in features_shape[1:]:
@@ -72,9 +84,9 @@ class ThetaRegressor(keras.layers.Layer):
         features = ops.cast(ops.reshape(features, (-1, self.kernel.shape[0])), self.compute_dtype)
         theta = ops.matmul(features, self.kernel) + self.bias
         theta = ops.reshape(theta, (-1, *self._start.shape))
-        if not self._constrain:
+        if not self._bound:
             return theta
-        return self._constrain(theta - ops.cast(to_tensor(self._start), theta.dtype))
+        return self._bound(theta - ops.cast(to_tensor(self._start), theta.dtype))
 
     def compute_output_shape(self, features_shape):
         return (features_shape[0], *self._start.shape)
@@ -83,10 +95,11 @@ class ThetaRegressor(keras.layers.Layer):
         return {
             **super().get_config(),
             "transform": keras.saving.serialize_keras_object(self.transform),
-            "constraints": self.constraints and dict(self.constraints),
+            "bounds": self.bounds and dict(self.bounds),
             "initial_theta": None
             if self.initial_theta is None
             else np.array(self.initial_theta).tolist(),
+            "align_corners": self.transform.align_corners,
         }
 
     @classmethod

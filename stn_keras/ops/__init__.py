@@ -1,13 +1,12 @@
-"""Pure functions on tensors, symbolic ones too: coordinates, sampling, computing with theta."""
+"""Pure functions on tensors, symbolic ones too: warping, sampling, coordinates, matrices."""
 
-from stn_keras.ops.coordinates import (
-    distance_outside,
-    half_extents,
+from stn_keras.core.coordinates import (
     homogeneous_meshgrid,
     identity_coordinates,
+    out_of_bounds_distance,
+    pixels_per_unit,
 )
-from stn_keras.ops.sampling import sample, sample_xy
-from stn_keras.ops.theta import (
+from stn_keras.core.matrices import (
     Decomposition,
     compose,
     decompose,
@@ -15,18 +14,20 @@ from stn_keras.ops.theta import (
     invert,
     to_pixel_matrix,
 )
+from stn_keras.core.sampling import sample
+from stn_keras.ops.warping import warp
 
 __all__ = [
     "Decomposition",
     "compose",
     "decompose",
-    "distance_outside",
     "from_pixel_matrix",
-    "half_extents",
     "homogeneous_meshgrid",
     "identity_coordinates",
     "invert",
+    "out_of_bounds_distance",
+    "pixels_per_unit",
     "sample",
-    "sample_xy",
     "to_pixel_matrix",
+    "warp",
 ]

@@ -1,19 +1,20 @@
 """Transform families: theta -> source coordinates. A new one is one file and one line here."""
 
 from stn_keras._arguments import check_choice
-from stn_keras.transforms.affine import Affine
+from stn_keras.transforms.affine import Affine, AffineFamily
 from stn_keras.transforms.attention import Attention
 from stn_keras.transforms.axis_aligned import AxisAligned
 from stn_keras.transforms.base import Transform
 from stn_keras.transforms.decomposed_affine import DecomposedAffine
 from stn_keras.transforms.dense_flow import DenseFlow
 from stn_keras.transforms.homography import Homography
+from stn_keras.transforms.parameters import Parameter
 from stn_keras.transforms.rotation import Rotation
 from stn_keras.transforms.similarity import Similarity
-from stn_keras.transforms.thin_plate_spline import ThinPlateSpline
+from stn_keras.transforms.thin_plate_spline import ThinPlateSpline, control_points
 from stn_keras.transforms.translation import Translation
 
-# Those that need no argument but `align_corners`; `DenseFlow` is passed as an object.
+# Those that need no argument; `DenseFlow` is passed as an object.
 FAMILIES = {
     "affine": Affine,
     "attention": Attention,
@@ -29,27 +30,30 @@ FAMILIES = {
 __all__ = [
     "FAMILIES",
     "Affine",
+    "AffineFamily",
     "Attention",
     "AxisAligned",
     "DecomposedAffine",
     "DenseFlow",
     "Homography",
+    "Parameter",
     "Rotation",
     "Similarity",
     "ThinPlateSpline",
     "Transform",
     "Translation",
+    "control_points",
     "get",
 ]
 
 
-def get(transform: str | Transform, align_corners: bool = False) -> Transform:
+def get(transform: str | Transform, align_corners: bool | None = None) -> Transform:
     """The transform of a name, or the transform itself.
 
     Args:
         transform: a name in `FAMILIES`, or a `Transform`.
-        align_corners: convention of a transform made from its name; one passed as an object has its
-            own and must agree.
+        align_corners: convention of a transform made from its name, None: False. A transform passed
+            as an object has its own; None takes it, another one is refused.
 
     Returns:
         A `Transform`.
@@ -59,13 +63,14 @@ def get(transform: str | Transform, align_corners: bool = False) -> Transform:
 
     Example:
         >>> get("affine")
-        Affine(align_corners=False)
+        Affine(align_corners=False, rank=2)
     """
-    if isinstance(transform, Transform):
-        if transform.align_corners != align_corners:
-            raise ValueError(
-                "`align_corners` of the transform and of the layer must agree. "
-                f"Received: transform={transform!r}, align_corners={align_corners}"
-            )
-        return transform
-    return FAMILIES[check_choice("transform", transform, FAMILIES)](align_corners=align_corners)
+    if not isinstance(transform, Transform):
+        family = FAMILIES[check_choice("transform", transform, FAMILIES)]
+        return family(align_corners=False if align_corners is None else align_corners)
+    if align_corners not in (None, transform.align_corners):
+        raise ValueError(
+            "Expected `align_corners` to be None or the transform's own. "
+            f"Received: transform={transform!r}, align_corners={align_corners}"
+        )
+    return transform

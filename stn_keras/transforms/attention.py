@@ -2,7 +2,9 @@
 
 import keras
 
+from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import AffineFamily, matrix_of
+from stn_keras.transforms.parameters import SHIFT, Parameter
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -14,7 +16,7 @@ class Attention(AffineFamily):
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), equation 3.
@@ -24,8 +26,8 @@ class Attention(AffineFamily):
         ('s', 'tx', 'ty')
     """
 
-    parameters = {"s": 1, "tx": 0, "ty": 0}
+    parameters = (Parameter("s", 1, role="scale"), *SHIFT)
 
-    def matrix(self, theta):
+    def matrix(self, theta: Tensor) -> Tensor:
         s, tx, ty = (theta[:, i] for i in range(3))
         return matrix_of(s, 0.0, tx, 0.0, s, ty)

@@ -2,7 +2,9 @@
 
 import keras
 
+from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import AffineFamily, matrix_of
+from stn_keras.transforms.parameters import SCALES, SHIFT
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -14,7 +16,7 @@ class AxisAligned(AffineFamily):
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
@@ -24,8 +26,8 @@ class AxisAligned(AffineFamily):
         ('sx', 'sy', 'tx', 'ty')
     """
 
-    parameters = {"sx": 1, "sy": 1, "tx": 0, "ty": 0}
+    parameters = (*SCALES, *SHIFT)
 
-    def matrix(self, theta):
+    def matrix(self, theta: Tensor) -> Tensor:
         sx, sy, tx, ty = (theta[:, i] for i in range(4))
         return matrix_of(sx, 0.0, tx, 0.0, sy, ty)

@@ -1,12 +1,16 @@
 """What every transform family has in common."""
 
 import abc
-import math
+import functools
+from typing import Any, Self
 
+import keras
 import numpy as np
 from keras import ops
 
-from stn_keras._arguments import array_to_tensor, widest_float
+from stn_keras._arguments import Size, Tensor, array_to_tensor, widest_float
+from stn_keras.core.coordinates import Points
+from stn_keras.transforms.parameters import Parameter
 
 
 class Transform(abc.ABC):
@@ -15,85 +19,107 @@ class Transform(abc.ABC):
     Convention: inverse mapping. theta acts on normalized coordinates (x, y) of the output and says
     where in the input each output pixel is read; the result is in pixels of the input.
 
-    A family says its `parameters` and implements `source_xy`. It holds no weights; its state is its
-    arguments.
+    A family declares its `parameters` and implements `map_points`. It holds no weights; its state
+    is its arguments.
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
+        rank: how many axes its images have; 2, height and width.
+
+    Raises:
+        ValueError: `align_corners` is no boolean, or another rank.
     """
 
-    # Name of each parameter, in theta's order, and its value at the identity.
-    parameters: dict[str, float]
-    # XLA writes the result of a matmul once, and computes others again for all that reads them.
-    ends_in_matmul = False
+    # The entries of theta, in its order.
+    parameters: tuple[Parameter, ...]
 
-    def __init__(self, align_corners: bool = False):
+    def __init__(self, *, align_corners: bool = False, rank: int = 2):
         if not isinstance(align_corners, bool):
             raise ValueError(
                 f"Expected `align_corners` to be True or False. Received: {align_corners!r}"
             )
+        if rank != 2:
+            raise ValueError(f"Expected `rank` to be 2. Received: rank={rank!r}")
         self.align_corners = align_corners
+        self.rank = rank
 
-    @property
+    @functools.cached_property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of theta's entries."""
-        return tuple(self.parameters)
+        return tuple(name for block in self.parameters for name in block.entry_names)
 
     @property
     def num_parameters(self) -> int:
         """Length of theta."""
-        return math.prod(self.theta_shape)
+        return sum(block.size for block in self.parameters)
 
     @property
     def theta_shape(self) -> tuple[int, ...]:
         """Shape of one theta as its formula has it; (num_parameters,) is taken too."""
-        return (len(self.parameters),)
+        return (self.num_parameters,)
 
     @property
     def identity(self) -> np.ndarray:
         """The theta, (num_parameters,) float32, that leaves an image as it is."""
-        return np.array(list(self.parameters.values()), "float32")
+        blocks = [np.full(block.size, block.identity) for block in self.parameters]
+        return np.concatenate(blocks).astype("float32")
 
-    def window(self, centre=(0.0, 0.0), extent=(1.0, 1.0)) -> np.ndarray:
+    def window(
+        self,
+        center: tuple[float, float] = (0.0, 0.0),
+        extent: float | tuple[float, float] = (1.0, 1.0),
+    ) -> np.ndarray:
         """The theta that reads an upright window of the image.
 
         Convention: normalized coordinates of the input, x before y. A family with one scale for
         both axes keeps the larger extent; one without a scale keeps the image's.
 
         Args:
-            centre: (x, y) of the window's centre.
-            extent: (width, height) of the window, as parts of the image's.
+            center: (x, y) of the window's center.
+            extent: (width, height) of the window, as parts of the image's; one number for both.
 
         Returns:
             (num_parameters,) float32.
 
         Raises:
-            ValueError: the window is not in the middle and the family has no shift.
+            ValueError: the family cannot make the window: it has no shift for one off the center,
+                or parameters without a role.
 
         Example:
             >>> from stn_keras.transforms import Attention
-            >>> Attention().window(centre=(0.5, 0), extent=(0.5, 0.25)).tolist()
+            >>> Attention().window(center=(0.5, 0), extent=(0.5, 0.25)).tolist()
             [0.5, 0.5, 0.0]
         """
-        (x, y), (width, height) = centre, extent
-        values = {
-            **{"tx": x, "h13": x, "ty": y, "h23": y, "s": max(extent)},
-            **{"a": width, "h11": width, "sx": width, "d": height, "h22": height, "sy": height},
-        }
-        if any(centre) and not {"tx", "h13"} & set(self.parameters):
+        width, height = np.broadcast_to(np.asarray(extent, "float64"), 2).tolist()
+        x, y = center
+        if (x, y, width, height) == (0, 0, 1, 1):
+            return self.identity
+        roles = {block.role for block in self.parameters}
+        if None in roles or "offset" in roles or ((x or y) and "shift_x" not in roles):
             raise ValueError(
-                "Expected a transform that can shift, or else `initial_theta`. "
-                f"Received: transform={self!r}"
+                "Expected a transform that can shift and whose parameters have roles, or else "
+                f"`initial_theta`. Received: transform={self!r}"
             )
-        theta = [values.get(name, start) for name, start in self.parameters.items()]
+        values = {"shift_x": x, "shift_y": y, "scale": max(width, height)}
+        values |= {"scale_x": width, "matrix_xx": width, "scale_y": height, "matrix_yy": height}
+        theta = [values.get(block.role, block.identity) for block in self.parameters]
         return np.array(theta, "float32")
 
     @abc.abstractmethod
-    def source_xy(self, theta, output_size, input_size):
-        """`source_coordinates` as x and y by themselves, two tensors (N, H', W')."""
+    def map_points(self, theta: Tensor, points: Points) -> tuple:
+        """Where in the input points of the output are read.
 
-    def source_coordinates(self, theta, output_size, input_size):
+        Args:
+            theta: (N, *theta_shape), float32 or float64.
+            points: `stn_keras.core.coordinates.Points`, the same for all samples or of each.
+
+        Returns:
+            x and y in pixels of the input, each (N, M). At the identity they are `points.pixels`,
+            bit for bit.
+        """
+
+    def source_coordinates(self, theta: Any, *, output_size: Size, input_size: Size) -> Tensor:
         """Where each output pixel is read in the input.
 
         Convention: (x, y) in pixels of the input. At the identity theta and equal sizes the result
@@ -114,14 +140,54 @@ class Transform(abc.ABC):
         Reference:
             Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
         """
-        return ops.stack(self.source_xy(theta, output_size, input_size), axis=-1)
+        places = self.map_grid(theta, output_size, input_size)
+        return ops.stack([ops.reshape(axis, (-1, *output_size)) for axis in places], axis=-1)
+
+    def map_grid(self, theta: Any, output_size: Size, input_size: Size) -> tuple:
+        """`source_coordinates` as x and y, each (N, H' * W')."""
+        theta = self.standardize_theta(theta)
+        dtype = keras.backend.standardize_dtype(theta.dtype)
+        points = Points.of_grid(output_size, input_size, self.align_corners, dtype)
+        return self.map_points(theta, points)
+
+    def source_points(
+        self, theta: Any, points: Any, *, input_size: Size, output_size: Size | None = None
+    ) -> Tensor:
+        """Where in the input any points of the output are read.
+
+        Convention: (x, y), points in pixels of the output, results in pixels of the input; (0, 0)
+        is the center of the top left pixel.
+
+        Args:
+            theta: (N, num_parameters) or (N, *theta_shape).
+            points: (M, 2), or (N, M, 2) for points of each sample.
+            input_size: (height, width) of the images that are read.
+            output_size: (height, width) of the output; None: the same.
+
+        Returns:
+            (N, M, 2), float32, or float64 for a float64 theta.
+
+        Raises:
+            ValueError: theta of another shape.
+
+        Example:
+            >>> from stn_keras.transforms import Translation
+            >>> right = Translation().source_points([[1, 0]], [[0.0, 5.0]], input_size=(28, 28))
+            >>> ops.convert_to_numpy(right)[0, 0].tolist()
+            [14.0, 5.0]
+        """
+        theta = self.standardize_theta(theta)
+        dtype = keras.backend.standardize_dtype(theta.dtype)
+        sizes = output_size or input_size, input_size
+        points = Points.of_pixels(array_to_tensor(points), *sizes, self.align_corners, dtype)
+        return ops.stack(self.map_points(theta, points), axis=-1)
 
     def get_config(self) -> dict:
         """Arguments that make an equal transform."""
-        return {"align_corners": self.align_corners}
+        return {"align_corners": self.align_corners, "rank": self.rank}
 
     @classmethod
-    def from_config(cls, config: dict) -> "Transform":
+    def from_config(cls, config: dict) -> Self:
         """The transform that `get_config` describes."""
         return cls(**config)
 
@@ -132,14 +198,15 @@ class Transform(abc.ABC):
         return hash((type(self), self._state()))
 
     def _state(self):
-        """All attributes, as a value that can be hashed."""
-        return tuple((name, _hashable(value)) for name, value in sorted(vars(self).items()))
+        """All arguments, as a value that can be hashed."""
+        state = {name: value for name, value in vars(self).items() if name != "parameter_names"}
+        return tuple((name, _hashable(value)) for name, value in sorted(state.items()))
 
     def __repr__(self):
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
-    def _standardize_theta(self, theta):
+    def standardize_theta(self, theta: Any) -> Tensor:
         """theta (N, num_parameters) or (N, *theta_shape) -> (N, *theta_shape), at least float32."""
         theta = array_to_tensor(theta)
         shape = tuple(theta.shape)
@@ -159,9 +226,3 @@ def _hashable(value):
     if isinstance(value, dict):
         return tuple((name, _hashable(part)) for name, part in value.items())
     return value
-
-
-def lattice_offsets(size):
-    """Parameters of a family that moves the points of a lattice (rows, columns)."""
-    rows, columns = size
-    return {f"d{axis}{r}_{c}": 0 for r in range(rows) for c in range(columns) for axis in "xy"}

@@ -1,25 +1,28 @@
-"""The affine family by what it does: scale, rotation, shear and shift."""
+"""The affine family by its parts: scale, rotation, shear and shift."""
 
 import keras
 from keras import ops
 
+from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import AffineFamily, matrix_of
+from stn_keras.transforms.parameters import ANGLE, SCALES, SHIFT, Parameter
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class DecomposedAffine(AffineFamily):
     """Affine transform by its parts, theta = [sx sy angle shear tx ty], angle in radians.
 
-    Holds what `Affine` holds, but each parameter means something by itself, so each can be bounded;
+    Holds what `Affine` holds, but each parameter has a meaning, so each can be bounded;
     `stn_keras.ops.decompose` finds the parts of an `Affine` theta.
 
-    Convention: inverse mapping in normalized coordinates, output to input: the matrix is
-    [cos -sin; sin cos] [1 shear; 0 1] [sx 0; 0 sy]. A positive angle turns the window read
-    clockwise, so the picture counter-clockwise.
+    Convention: inverse mapping, output to input, after the identity's resize: offsets from the
+    center, in pixels of the input, are multiplied by
+    [cos -sin; sin cos] [1 shear; 0 1] [sx 0; 0 sy]; tx = 1 is half the width. A positive angle
+    turns the window read clockwise, so the picture counter-clockwise.
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), equation 1; Golub and Van Loan, Matrix
@@ -30,9 +33,10 @@ class DecomposedAffine(AffineFamily):
         ('sx', 'sy', 'angle', 'shear', 'tx', 'ty')
     """
 
-    parameters = {"sx": 1, "sy": 1, "angle": 0, "shear": 0, "tx": 0, "ty": 0}
+    parameters = (*SCALES, ANGLE, Parameter("shear", role="shear"), *SHIFT)
+    turns_pixels = True
 
-    def matrix(self, theta):
+    def matrix(self, theta: Tensor) -> Tensor:
         sx, sy, angle, shear, tx, ty = (theta[:, i] for i in range(6))
         cosine, sine = ops.cos(angle), ops.sin(angle)
         return matrix_of(

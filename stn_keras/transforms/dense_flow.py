@@ -3,14 +3,16 @@
 import keras
 from keras import ops
 
-from stn_keras._arguments import check_size, to_tensor
-from stn_keras.ops.coordinates import identity_coordinates
-from stn_keras.transforms.base import Transform, lattice_offsets
+from stn_keras._arguments import Size, Tensor, check_size, to_tensor
+from stn_keras.core.coordinates import Points, pixels_per_unit
+from stn_keras.core.sampling import sample_places
+from stn_keras.transforms.base import Transform
+from stn_keras.transforms.parameters import Parameter
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class DenseFlow(Transform):
-    """Optical flow: theta (N, H', W', 2) is where each output pixel is read, next to its own place.
+    """Optical flow: theta (N, H', W', 2) is how far from itself each output pixel is read.
 
     Convention: inverse mapping; (dx, dy) in pixels of the input, added to the identity's pixel.
 
@@ -29,31 +31,43 @@ class DenseFlow(Transform):
         1568
     """
 
-    def __init__(self, size, align_corners: bool = False):
-        super().__init__(align_corners)
+    def __init__(self, size: Size, *, align_corners: bool = False, rank: int = 2):
+        super().__init__(align_corners=align_corners, rank=rank)
         self.size = check_size("size", size)
 
     @property
-    def parameters(self):
-        """dx and dy of each pixel, numbered by row and column."""
-        return lattice_offsets(self.size)
+    def parameters(self) -> tuple[Parameter, ...]:
+        """(dx, dy) of each pixel, as one block."""
+        return (Parameter("d", role="offset", unit="pixels", shape=self.theta_shape),)
 
     @property
-    def theta_shape(self):
+    def theta_shape(self) -> tuple[int, ...]:
         """(H', W', 2)."""
         return (*self.size, 2)
 
-    def source_xy(self, theta, output_size, input_size):
-        if tuple(output_size) != self.size:
-            raise ValueError(
-                f"Expected an output of the flow's size {self.size}. "
-                f"Received: output_size={tuple(output_size)}"
-            )
-        theta = self._standardize_theta(theta)
+    def map_points(self, theta: Tensor, points: Points) -> tuple:
+        flow = self._flow_at(theta, points)
+        return tuple(flow[..., axis] + to_tensor(points.pixels[axis]) for axis in (0, 1))
+
+    def _flow_at(self, theta, points):
+        """(dx, dy) at each point, (N, M, 2): bilinear between pixels, NaN outside the flow."""
+        if points.output_size:
+            if points.output_size != self.size:
+                raise ValueError(
+                    f"Expected an output of the flow's size {self.size}. "
+                    f"Received: output_size={points.output_size}"
+                )
+            return ops.reshape(theta, (-1, self.size[0] * self.size[1], 2))
         dtype = keras.backend.standardize_dtype(theta.dtype)
-        pixels = identity_coordinates(output_size, input_size, self.align_corners, dtype)
-        source = theta + ops.cast(to_tensor(pixels), dtype)
-        return source[..., 0], source[..., 1]
+        units = pixels_per_unit(self.size, self.align_corners, dtype)
+        batch = ops.shape(theta)[0]
+        places, outside = [], False
+        for axis, last in enumerate(length - 1 for length in reversed(self.size)):
+            place = points.normalized[axis] * units[axis] + last / 2
+            outside = ops.logical_or(outside, ops.logical_or(place < 0, place > last))
+            places.append(ops.broadcast_to(place, (batch, place.shape[-1])))
+        flow = sample_places(theta, places, "bilinear", "nearest", 0.0)
+        return ops.where(ops.expand_dims(outside, -1), ops.full_like(flow, float("nan")), flow)
 
     def get_config(self) -> dict:
         return {"size": self.size, **super().get_config()}

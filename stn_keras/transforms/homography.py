@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
-from stn_keras._arguments import to_tensor
-from stn_keras.ops.backend import matmul
-from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
+from stn_keras._arguments import Tensor, to_tensor
+from stn_keras.backend import matmul
+from stn_keras.core.coordinates import Points
 from stn_keras.transforms.base import Transform
+from stn_keras.transforms.parameters import Parameter
 
 # Points with less depth than this lie at the horizon or behind the camera.
 NEAREST_DEPTH = 1e-4
@@ -23,7 +24,7 @@ class Homography(Transform):
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2; Hartley and Zisserman, Multiple View
@@ -34,26 +35,37 @@ class Homography(Transform):
         8
     """
 
-    parameters = {"h11": 1, "h12": 0, "h13": 0, "h21": 0, "h22": 1, "h23": 0, "h31": 0, "h32": 0}
+    parameters = (
+        Parameter("h11", 1, role="matrix_xx"),
+        Parameter("h12", role="matrix_xy"),
+        Parameter("h13", role="shift_x"),
+        Parameter("h21", role="matrix_yx"),
+        Parameter("h22", 1, role="matrix_yy"),
+        Parameter("h23", role="shift_y"),
+        Parameter("h31", role="perspective"),
+        Parameter("h32", role="perspective"),
+    )
 
-    def source_xy(self, theta, output_size, input_size):
-        theta = self._standardize_theta(theta)
-        dtype = keras.backend.standardize_dtype(theta.dtype)
-        meshgrid = homogeneous_meshgrid(output_size, self.align_corners, dtype).T
-        tilt = matmul(theta[:, 6:], to_tensor(meshgrid[:2]))
+    def map_points(self, theta: Tensor, points: Points) -> tuple:
+        basis = to_tensor(points.homogeneous)
+        tilt = _product(theta[:, 6:], basis[..., :2, :])
         behind = 1 + tilt < NEAREST_DEPTH
-        # Divided where it is safe alone, so that no gradient is infinite.
+        # Divided only where the depth is safe, so that no gradient is infinite.
         depth = ops.where(behind, ops.ones_like(tilt), 1 + tilt)
-        extents = half_extents(input_size, self.align_corners, dtype)
-        pixels = identity_coordinates(output_size, input_size, self.align_corners, dtype)
-        deviation = theta[:, :6] - ops.cast(self.identity[:6], dtype)
+        deviation = theta[:, :6] - ops.cast(self.identity[:6], theta.dtype)
         results = []
         for axis in (0, 1):
             # The move from the identity, (row - x depth) / depth: exactly 0 at the identity.
-            row = matmul(deviation[:, 3 * axis : 3 * axis + 3], to_tensor(meshgrid))
-            move = (row - tilt * to_tensor(meshgrid[axis])) / depth
-            # A symbolic move comes first: NumPy's and JAX's arrays do not know it.
-            source = move * extents[axis] + ops.reshape(to_tensor(pixels)[..., axis], (-1,))
-            source = ops.where(behind, ops.full_like(source, float("inf")), source)
-            results.append(ops.reshape(source, (-1, *output_size)))
-        return results
+            row = _product(deviation[:, 3 * axis : 3 * axis + 3], basis)
+            move = (row - tilt * to_tensor(points.normalized[axis])) / depth
+            # The move comes first: arrays of NumPy and JAX cannot add a symbolic tensor.
+            source = move * points.pixels_per_unit[axis] + to_tensor(points.pixels[axis])
+            results.append(ops.where(behind, ops.full_like(source, float("inf")), source))
+        return tuple(results)
+
+
+def _product(rows, basis):
+    """rows (N, K) @ basis (K, M) or (N, K, M) -> (N, M)."""
+    if len(basis.shape) == 3:
+        return ops.sum(ops.expand_dims(rows, -1) * basis, axis=1)
+    return matmul(rows, basis)

@@ -3,20 +3,23 @@
 import keras
 from keras import ops
 
+from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import AffineFamily, matrix_of
+from stn_keras.transforms.parameters import ANGLE
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class Rotation(AffineFamily):
-    """Rotation about the centre, theta = [angle] in radians.
+    """Rotation about the center, theta = [angle] in radians.
 
-    Convention: inverse mapping in normalized coordinates, output to input: the matrix is
-    [cos -sin; sin cos]. A positive angle turns the window read clockwise, so the picture
-    counter-clockwise. On images that are not square it turns normalized coordinates, not pixels.
+    Convention: inverse mapping, output to input, after the identity's resize: offsets from the
+    center, in pixels of the input, are multiplied by [cos -sin; sin cos]. A positive
+    angle turns the window read clockwise, so the picture counter-clockwise. Shapes are kept on
+    images that are not square.
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
@@ -26,8 +29,9 @@ class Rotation(AffineFamily):
         ('angle',)
     """
 
-    parameters = {"angle": 0}
+    parameters = (ANGLE,)
+    turns_pixels = True
 
-    def matrix(self, theta):
+    def matrix(self, theta: Tensor) -> Tensor:
         cosine, sine = ops.cos(theta[:, 0]), ops.sin(theta[:, 0])
         return matrix_of(cosine, -sine, 0.0, sine, cosine, 0.0)

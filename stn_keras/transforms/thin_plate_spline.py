@@ -6,10 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from stn_keras._arguments import check_size
-from stn_keras.ops.coordinates import half_extents, homogeneous_meshgrid, identity_coordinates
+from stn_keras._arguments import Tensor, check_size, to_tensor
+from stn_keras.core.coordinates import Points, homogeneous_meshgrid
 from stn_keras.transforms.affine import add_to_identity
-from stn_keras.transforms.base import Transform, lattice_offsets
+from stn_keras.transforms.base import Transform
+from stn_keras.transforms.parameters import Parameter
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -18,13 +19,13 @@ class ThinPlateSpline(Transform):
 
     Convention: inverse mapping in normalized coordinates, output to input: the control points lie
     on a regular lattice over [-1, 1] of the output, edges included; each is read from the place in
-    the input that lies (dx, dy) away from its own. Between them the move is the smoothest that
-    there is.
+    the input that lies (dx, dy) away from it. In between, the displacement has minimal bending
+    energy.
 
     Args:
         grid: (rows, columns) of control points, each at least 2.
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Raises:
         ValueError: `grid` is not two integers of at least 2.
@@ -37,10 +38,10 @@ class ThinPlateSpline(Transform):
         30
     """
 
-    ends_in_matmul = True
-
-    def __init__(self, grid=(4, 4), align_corners: bool = False):
-        super().__init__(align_corners)
+    def __init__(
+        self, grid: tuple[int, int] = (4, 4), *, align_corners: bool = False, rank: int = 2
+    ):
+        super().__init__(align_corners=align_corners, rank=rank)
         self.grid = check_size("grid", grid)
         if min(self.grid) < 2:
             raise ValueError(
@@ -49,63 +50,97 @@ class ThinPlateSpline(Transform):
             )
 
     @property
-    def parameters(self):
-        """dx and dy of each control point, numbered by row and column."""
-        return lattice_offsets(self.grid)
+    def parameters(self) -> tuple[Parameter, ...]:
+        """(dx, dy) of each control point, as one block."""
+        return (Parameter("d", role="offset", shape=self.theta_shape),)
 
     @property
-    def theta_shape(self):
+    def theta_shape(self) -> tuple[int, ...]:
         """(rows, columns, 2)."""
         return (*self.grid, 2)
 
-    def window(self, centre=(0.0, 0.0), extent=(1.0, 1.0)):
+    def window(
+        self,
+        center: tuple[float, float] = (0.0, 0.0),
+        extent: float | tuple[float, float] = (1.0, 1.0),
+    ) -> np.ndarray:
         """As `Transform.window`, by the spline that bends nothing."""
-        moves = control_points(self.grid) * (np.array(extent) - 1) + centre
+        moves = control_points(self.grid) * (np.array(extent) - 1) + center
         return moves.ravel().astype("float32")
 
-    def source_xy(self, theta, output_size, input_size):
-        theta = self._standardize_theta(theta)
-        dtype = keras.backend.standardize_dtype(theta.dtype)
-        basis = spline_basis(self.grid, tuple(output_size), self.align_corners)
-        extents = half_extents(input_size, self.align_corners, dtype)
+    def map_points(self, theta: Tensor, points: Points) -> tuple:
         moves = ops.reshape(theta, (-1, self.grid[0] * self.grid[1], 2))
-        return add_to_identity(
-            [moves[..., axis] * extents[axis] for axis in (0, 1)],
-            basis.astype(dtype),
-            identity_coordinates(output_size, input_size, self.align_corners, dtype),
-        )
+        coefficients = [moves[..., axis] * points.pixels_per_unit[axis] for axis in (0, 1)]
+        return add_to_identity(coefficients, self._basis(points, theta.dtype), points.pixels)
+
+    def _basis(self, points, dtype):
+        """How far each point moves with each control point: (K, M), or (N, K, M)."""
+        if points.output_size:
+            basis = grid_basis(self.grid, points.output_size, points.align_corners)
+            return basis.astype(keras.backend.standardize_dtype(dtype))
+        return spline_basis(self.grid, points.normalized, ops)
 
     def get_config(self) -> dict:
         return {"grid": self.grid, **super().get_config()}
 
 
-def control_points(grid):
-    """The lattice (rows * columns, 2) of (x, y), row by row."""
+def control_points(grid: tuple[int, int]) -> np.ndarray:
+    """The lattice (rows * columns, 2) of (x, y), row by row, in normalized coordinates."""
     y, x = (np.linspace(-1, 1, count) for count in grid)
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
 @functools.lru_cache(maxsize=32)
-def spline_basis(grid, output_size, align_corners):
-    """How far each output pixel moves with each control point, (rows * columns, H' * W').
+def grid_basis(grid, output_size, align_corners):
+    """`spline_basis` at the pixels of an output, in float64."""
+    pixels = homogeneous_meshgrid(output_size, align_corners, "float64")
+    return np.ascontiguousarray(spline_basis(grid, (pixels[:, 0], pixels[:, 1]), np))
 
-    The linear system depends on the lattice alone and is solved here, in float64.
+
+def spline_basis(grid, normalized, library):
+    """How far points move with each control point.
+
+    Args:
+        grid: (rows, columns) of control points.
+        normalized: x and y, each (..., M).
+        library: `numpy` or `keras.ops`, which computes.
+
+    Returns:
+        (..., rows * columns, M).
+    """
+    x, y = (library.expand_dims(axis, -1) for axis in normalized)
+    points = control_points(grid)
+    radial = _radial((x - _like(points[:, 0], x)) ** 2 + (y - _like(points[:, 1], y)) ** 2, library)
+    terms = library.concatenate([radial, x, y, library.ones_like(x)], axis=-1)
+    return library.swapaxes(library.matmul(terms, _like(_solved(grid), x)), -1, -2)
+
+
+@functools.lru_cache(maxsize=32)
+def _solved(grid):
+    """Radial and affine terms -> the weight of each control point, (K + 3, K), in float64.
+
+    The linear system depends on the lattice only.
     """
     points = control_points(grid)
-    pixels = homogeneous_meshgrid(output_size, align_corners, "float64")
     count = len(points)
     affine = np.column_stack([points, np.ones(count)])
     system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _radial(points, points)
+    squared = ((points[:, None] - points[None]) ** 2).sum(-1)
+    system[:count, :count] = _radial(squared, np)
     system[:count, count:], system[count:, :count] = affine, affine.T
     values = np.concatenate([np.eye(count), np.zeros((3, count))])
-    basis = np.column_stack([_radial(pixels[:, :2], points), pixels]) @ np.linalg.solve(
-        system, values
+    return np.linalg.solve(system, values)
+
+
+def _radial(squared, library):
+    """r^2 log r of squared distances, 0 at r = 0."""
+    return (
+        0.5 * squared * library.log(library.where(squared > 0, squared, library.ones_like(squared)))
     )
-    return np.ascontiguousarray(basis.T)
 
 
-def _radial(points, centres):
-    """r^2 log r between each of the points and the centres, 0 at r = 0."""
-    squared = ((points[:, None] - centres[None]) ** 2).sum(-1)
-    return 0.5 * squared * np.log(np.where(squared > 0, squared, 1))
+def _like(array, tensor):
+    """An array of NumPy as what `tensor` is, in its dtype."""
+    if isinstance(tensor, np.ndarray):
+        return array
+    return ops.cast(to_tensor(array), tensor.dtype)

@@ -2,7 +2,9 @@
 
 import keras
 
+from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import AffineFamily, matrix_of
+from stn_keras.transforms.parameters import SHIFT
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -14,7 +16,7 @@ class Translation(AffineFamily):
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
-            centres.
+            centers.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
@@ -24,7 +26,7 @@ class Translation(AffineFamily):
         ('tx', 'ty')
     """
 
-    parameters = {"tx": 0, "ty": 0}
+    parameters = SHIFT
 
-    def matrix(self, theta):
+    def matrix(self, theta: Tensor) -> Tensor:
         return matrix_of(1.0, 0.0, theta[:, 0], 0.0, 1.0, theta[:, 1])

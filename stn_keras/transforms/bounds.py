@@ -2,30 +2,30 @@
 
 import math
 import numbers
-import re
+from collections.abc import Mapping
 
 import numpy as np
 from keras import ops
 
 from stn_keras._arguments import to_tensor
 
-# A name that stands for several parameters -> pattern of their names.
+# A name that stands for several parameters -> their roles.
 GROUPS = {
-    "scale": "s[xy]?",
-    "rotation": "angle",
-    "shift": "t[xy]",
-    "offset": r"d[xy]\d+_\d+",
+    "scale": ("scale", "scale_x", "scale_y"),
+    "rotation_degrees": ("rotation",),
+    "shift": ("shift_x", "shift_y"),
+    "offset": ("offset",),
 }
-IN_DEGREES = "rotation"
+IN_DEGREES = "rotation_degrees"
 
 
-class Constraints:
+class Bounds:
     """Keeps theta within bounds, smoothly: start + move, squashed.
 
     A bounded entry approaches its bounds as a hyperbolic tangent does; at a move of 0 it has the
     start's value, slope 1 and no kink, so training starts as it would without bounds.
 
-    Convention: bounds are in theta's units, those of "rotation" in degrees.
+    Convention: bounds are in theta's units, those of "rotation_degrees" in degrees.
 
     Args:
         transform: `stn_keras.transforms.Transform`.
@@ -34,23 +34,23 @@ class Constraints:
             one number to fix it. Later entries replace earlier ones.
 
     Raises:
-        ValueError: a name the transform has not, no bounds, or bounds that leave the start out.
+        ValueError: an unknown parameter, malformed bounds, or bounds that exclude the start.
 
     Reference:
         Sonnet's `AffineWarpConstraints`, for the idea of fixed and free entries.
 
     Example:
         >>> from stn_keras.transforms import Rotation
-        >>> quarter = Constraints(Rotation(), np.zeros(1), {"rotation": (-90, 90)})
+        >>> quarter = Bounds(Rotation(), np.zeros(1), {"rotation_degrees": (-90, 90)})
         >>> round(float(quarter(ops.array([[1e3]]))[0, 0] * 180 / np.pi), 3)
         90.0
     """
 
     def __init__(self, transform, start, limits):
-        if not isinstance(limits, dict):
+        if not isinstance(limits, Mapping):
             raise ValueError(
-                "Expected `constraints` to be a dictionary, parameter -> (low, high) or a number. "
-                f"Received: constraints={limits!r}"
+                "Expected `bounds` to be a dictionary, parameter -> (low, high) or a number. "
+                f"Received: bounds={limits!r}"
             )
         self.start = np.array(start, "float32")
         low, high = np.full_like(self.start, -np.inf), np.full_like(self.start, np.inf)
@@ -82,40 +82,48 @@ class Constraints:
         if not ((low < 0) & (high > 0)).all():
             raise ValueError(
                 f"Expected the bounds of {name!r} on both sides of the value training starts at. "
-                f"Received: constraints={{{name!r}: {value!r}}}"
+                f"Received: bounds={{{name!r}: {value!r}}}"
             )
 
 
 def positions(transform, name):
-    """Where in theta a parameter stands, or a group of them."""
-    pattern = GROUPS.get(name, re.escape(str(name)))
-    found = [i for i, p in enumerate(transform.parameter_names) if re.fullmatch(pattern, p)]
+    """Where in theta the entries of a parameter or of a group stand."""
+    found, start = [], 0
+    for block in transform.parameters:
+        entries = range(start, start + block.size)
+        if (name == block.name and not block.shape) or block.role in GROUPS.get(name, ()):
+            found += entries
+        start += block.size
+    if not found and name in transform.parameter_names:
+        found = [transform.parameter_names.index(name)]
     if not found:
         raise ValueError(
-            f"Invalid value for argument `constraints`. {type(transform).__name__} has "
+            f"Invalid value for argument `bounds`. {type(transform).__name__} has "
             f"{', '.join(_some_names(transform))}{_families_with(name)}. Received: {name!r}"
         )
     return found
 
 
 def _some_names(transform):
-    """What constraints of a transform may be called: its groups, and its first parameters."""
-    names = transform.parameter_names
-    groups = [g for g, p in GROUPS.items() if any(re.fullmatch(p, n) for n in names)]
-    return [*groups, *names[:8]]
+    """What bounds of a transform may be called: its groups, and its first parameters."""
+    roles = {block.role for block in transform.parameters}
+    groups = [group for group, group_roles in GROUPS.items() if roles & set(group_roles)]
+    return [*groups, *transform.parameter_names[:8]]
 
 
 def _families_with(name):
     """Which families have a parameter or group of that name, as the end of a sentence."""
     from stn_keras.transforms import FAMILIES  # which are built on this module's package
 
-    pattern = re.compile(GROUPS.get(name, re.escape(str(name))))
-    having = [
+    families = [
         repr(family)
-        for family, made in FAMILIES.items()
-        if any(map(pattern.fullmatch, made().parameter_names))
+        for family, cls in FAMILIES.items()
+        if any(
+            name in block.entry_names or block.role in GROUPS.get(name, ())
+            for block in cls().parameters
+        )
     ]
-    return f"; {name!r} needs one of the transforms {', '.join(having)}" if having else ""
+    return f"; {name!r} needs one of the transforms {', '.join(families)}" if families else ""
 
 
 def _bounds(name, value):
@@ -125,7 +133,7 @@ def _bounds(name, value):
         or not all(bound is None or isinstance(bound, numbers.Real) for bound in value)
     ):
         raise ValueError(
-            f"Expected (low, high) or a number for the constraint of {name!r}. Received: {value!r}"
+            f"Expected (low, high) or a number for the bounds of {name!r}. Received: {value!r}"
         )
     infinite = (-math.inf, math.inf)
     return [

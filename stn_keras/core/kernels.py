@@ -1,7 +1,7 @@
-"""Interpolation kernels along one axis: which neighbours are read, and with which weights.
+"""Interpolation kernels along one axis: which neighbors are read, and with which weights.
 
 A value is interpolated as base + sum of w_k (v_k - base), where the base is the pixel at or before
-the position: equal neighbours then give exactly their value, and at whole pixels all w_k are zero.
+the position: equal neighbors then give exactly their value, and at whole pixels all w_k are zero.
 """
 
 from keras import ops
@@ -32,26 +32,26 @@ def _keys_far(distance):
     return ((KEYS_A * distance - 5 * KEYS_A) * distance + 8 * KEYS_A) * distance - 4 * KEYS_A
 
 
-# Neighbours as offsets from the base, the base first. Floor and floor + 1: neighbours that coincide
+# Neighbors as offsets from the base, the base first. Floor and floor + 1: neighbors that coincide
 # at whole pixels would give theta no gradient.
-_OFFSETS = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (0, -1, 1, 2)}
+OFFSETS = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (0, -1, 1, 2)}
 _WEIGHTS = {"nearest": _nearest, "bilinear": _bilinear, "bicubic": _bicubic}
-INTERPOLATIONS = tuple(_OFFSETS)
+INTERPOLATIONS = tuple(OFFSETS)
 
 
 def taps(interpolation, position):
-    """Neighbours of a position along an axis.
+    """Neighbors of a position along an axis.
 
     Returns:
-        (base, offsets, weights): the base pixel, int32; offsets of the neighbours from it, the base
-        itself first; weights of the others.
+        (base, weights): the base pixel, int32, and the weights of its neighbors but itself, in the
+        order of `OFFSETS`.
     """
     base = floor(position)
     fraction = position - ops.cast(base, position.dtype)
     if interpolation == "nearest":
         # Compared rather than added to and floored: 0.49999997 + 0.5 rounds to 1 in float32.
         base = base + ops.cast(fraction >= 0.5, "int32")
-    return base, _OFFSETS[interpolation], _WEIGHTS[interpolation](fraction)
+    return base, _WEIGHTS[interpolation](fraction)
 
 
 def floor(position):

@@ -5,8 +5,6 @@ from keras import ops
 
 # Beyond this many pixels float32 holds no fractions worth reading; int32 sums are still safe.
 FAR = 2.0**22
-# A position this far outside reads nothing but fill, whatever the kernel.
-MARGIN = 3
 
 
 def _nearest(index, size):
@@ -44,9 +42,12 @@ def inside_index(index, size, fill_mode):
     return _INSIDE[fill_mode](index, size)
 
 
-def clip_far(position, size, fill_mode):
-    """Bring far and infinite positions to where the same is read; NaN stays NaN."""
-    low, high = (-1 - MARGIN, size + MARGIN) if fill_mode in _CONSTANT_OUTSIDE else (-FAR, FAR)
+def clip_far(position, size, fill_mode, margin):
+    """Bring far and infinite positions to where the same is read; NaN stays NaN.
+
+    Beyond the margin, the width of the kernel's frame, "constant" and "nearest" read one value.
+    """
+    low, high = (-1 - margin, size + margin) if fill_mode in _CONSTANT_OUTSIDE else (-FAR, FAR)
     low, high = ops.cast(low, position.dtype), ops.cast(high, position.dtype)
     # Compared rather than clipped: XLA's fast minimum and maximum lose a NaN.
     position = ops.where(position < low, low, position)
@@ -54,15 +55,15 @@ def clip_far(position, size, fill_mode):
 
 
 def framed_index(base, offsets, size, frame):
-    """First neighbour of `base` along an axis of an image in a frame of fill.
+    """First neighbor of `base` along an axis of an image in a frame of fill.
 
-    Where all neighbours lie outside, they are moved together to where all lie in the frame.
+    Where all neighbors lie outside, they are moved together to where all lie in the frame.
     """
     return ops.clip(base, -1 - max(offsets), size - min(offsets)) + min(offsets) + frame
 
 
 def frame_width(offsets):
-    """How wide a frame of fill the neighbours of any position need."""
+    """How wide a frame of fill the neighbors of any position need."""
     return max(offsets) - min(offsets) + 1
 
 
@@ -83,8 +84,8 @@ def add_frame(images, width, fill_value):
     """
     check_fill_channels(fill_value, images.shape[-1])
     fill = np.asarray(fill_value, "float64")
-    border = ((0, 0), (width, width), (width, width), (0, 0))
+    border = ((0, 0), *((width, width),) * (len(images.shape) - 2), (0, 0))
     if fill.size == 1:
         return ops.pad(images, border, constant_values=fill.item())
-    inside = ops.pad(ops.ones_like(images[:1, :, :, :1], dtype="bool"), border)
+    inside = ops.pad(ops.ones_like(images[:1, ..., :1], dtype="bool"), border)
     return ops.where(inside, ops.pad(images, border), ops.cast(fill, images.dtype))

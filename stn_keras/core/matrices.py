@@ -1,13 +1,14 @@
 """Computing with theta: compose, invert, decompose, to and from matrices in pixels."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
-from stn_keras._arguments import array_to_tensor, check_size, to_tensor, widest_float
-from stn_keras.ops.backend import matmul
-from stn_keras.ops.coordinates import half_extents
+from stn_keras._arguments import Size, Tensor, array_to_tensor, check_size, to_tensor, widest_float
+from stn_keras.backend import matmul
+from stn_keras.core.coordinates import pixels_per_unit
 
 
 class Decomposition(NamedTuple):
@@ -22,15 +23,15 @@ class Decomposition(NamedTuple):
         shift_y: in halves of the height.
     """
 
-    scale_x: object
-    scale_y: object
-    rotation_degrees: object
-    shear: object
-    shift_x: object
-    shift_y: object
+    scale_x: Tensor
+    scale_y: Tensor
+    rotation_degrees: Tensor
+    shear: Tensor
+    shift_x: Tensor
+    shift_y: Tensor
 
 
-def compose(first, then):
+def compose(first: Any, then: Any) -> Tensor:
     """One theta for two warps: an image is warped by `first`, the result by `then`.
 
     Convention: inverse mapping in normalized coordinates, so the matrix is `first` @ `then`.
@@ -60,7 +61,7 @@ def compose(first, then):
     return _theta(product, first_is_affine and then_is_affine)
 
 
-def invert(theta):
+def invert(theta: Any) -> Tensor:
     """The theta that undoes another: `compose(theta, invert(theta))` is the identity.
 
     Convention: as `compose`.
@@ -86,20 +87,25 @@ def invert(theta):
     return _theta(_adjugate(square), is_affine)
 
 
-def decompose(theta):
+def decompose(
+    theta: Any, *, input_size: Size | None = None, align_corners: bool = False
+) -> Decomposition:
     """Scale, rotation, shear and shift of an affine theta.
 
-    Convention: matrix = [cos -sin; sin cos] @ [1 shear; 0 1] @ [scale_x 0; 0 scale_y], in
-    normalized coordinates, output to input: a scale of 0.5 enlarges the picture by 2.
+    Convention: matrix = [cos -sin; sin cos] @ [1 shear; 0 1] @ [scale_x 0; 0 scale_y], in pixels of
+    the input, output to input: a scale of 0.5 enlarges the picture by 2. Shifts are in half
+    extents.
 
     Args:
         theta: (N, 6) or (N, 2, 3), scale_x and scale_y not 0.
+        input_size: (height, width) of the images that are read; None: square ones.
+        align_corners: where -1 and 1 lie; see `stn_keras.transforms.Transform`.
 
     Returns:
         `Decomposition`, each entry (N,), float32 or float64.
 
     Raises:
-        ValueError: theta of another shape.
+        ValueError: theta of another shape, or one pixel along an axis with `align_corners`.
 
     Reference:
         Golub and Van Loan, Matrix Computations, section 5.2: the QR factorization.
@@ -111,7 +117,10 @@ def decompose(theta):
     square, is_affine = _square(theta)
     if not is_affine:
         raise ValueError("Expected an affine theta (N, 6) or (N, 2, 3). Received a homography")
-    (a, b, shift_x), (c, d, shift_y) = ([square[:, r, k] for k in range(3)] for r in range(2))
+    matrix = square[:, :2]
+    if input_size is not None:
+        matrix = to_pixel_units(matrix, input_size, align_corners)
+    (a, b, shift_x), (c, d, shift_y) = ([matrix[:, r, k] for k in range(3)] for r in range(2))
     scale_x = ops.sqrt(a * a + c * c)
     scale_y = (a * d - b * c) / scale_x
     shear = (a * b + c * d) / (scale_x * scale_y)
@@ -119,7 +128,9 @@ def decompose(theta):
     return Decomposition(scale_x, scale_y, rotation, shear, shift_x, shift_y)
 
 
-def to_pixel_matrix(theta, input_size, output_size=None, align_corners=False):
+def to_pixel_matrix(
+    theta: Any, *, input_size: Size, output_size: Size | None = None, align_corners: bool = False
+) -> Tensor:
     """The matrix in pixels that does the same as theta.
 
     Convention: output pixel (x, y, 1) to input pixel, as OpenCV's `warpAffine` and
@@ -143,7 +154,7 @@ def to_pixel_matrix(theta, input_size, output_size=None, align_corners=False):
 
     Example:
         >>> half = [[1, 0, 1, 0, 1, 0]]  # one half of the width
-        >>> ops.convert_to_numpy(to_pixel_matrix(half, (28, 28)))[0, 0]
+        >>> ops.convert_to_numpy(to_pixel_matrix(half, input_size=(28, 28)))[0, 0]
         array([ 1.,  0., 14.], dtype=float32)
     """
     square, is_affine = _square(theta)
@@ -153,7 +164,9 @@ def to_pixel_matrix(theta, input_size, output_size=None, align_corners=False):
     return matrix[:, :2] if is_affine else matrix / matrix[:, 2:, 2:]
 
 
-def from_pixel_matrix(matrix, input_size, output_size=None, align_corners=False):
+def from_pixel_matrix(
+    matrix: Any, *, input_size: Size, output_size: Size | None = None, align_corners: bool = False
+) -> Tensor:
     """The theta that does the same as a matrix in pixels; the inverse of `to_pixel_matrix`.
 
     Convention: as `to_pixel_matrix`.
@@ -175,7 +188,7 @@ def from_pixel_matrix(matrix, input_size, output_size=None, align_corners=False)
 
     Example:
         >>> matrix = [[[1.0, 0.0, 14.0], [0.0, 1.0, 0.0]]]
-        >>> ops.convert_to_numpy(from_pixel_matrix(matrix, (28, 28)))[0, 0]
+        >>> ops.convert_to_numpy(from_pixel_matrix(matrix, input_size=(28, 28)))[0, 0]
         array([1., 0., 1.], dtype=float32)
     """
     matrix = array_to_tensor(matrix)
@@ -187,6 +200,35 @@ def from_pixel_matrix(matrix, input_size, output_size=None, align_corners=False)
     into = _to_pixels(input_size, align_corners)
     out_of = _to_pixels(output_size or input_size, align_corners)
     return _theta(_between(np.linalg.inv(into), square, out_of), is_affine)
+
+
+def to_pixel_units(matrix, input_size, align_corners):
+    """A matrix (N, 2, 3) on normalized offsets from the center -> on pixels; shifts stay."""
+    return _exchange_units(matrix, _half_width_in_half_heights(matrix, input_size, align_corners))
+
+
+def to_normalized_units(matrix, input_size, align_corners):
+    """A matrix (N, 2, 3) on offsets from the center in pixels -> on normalized ones."""
+    ratio = _half_width_in_half_heights(matrix, input_size, align_corners)
+    return _exchange_units(matrix, 1 / ratio)
+
+
+def _exchange_units(matrix, ratio):
+    """x takes `ratio` times as much from y, and y from x as much less."""
+    (a, b, tx), (c, d, ty) = ([matrix[:, r, k] for k in range(3)] for r in range(2))
+    rows = ops.stack([a, b * ratio, tx], axis=-1), ops.stack([c / ratio, d, ty], axis=-1)
+    return ops.stack(rows, axis=1)
+
+
+def _half_width_in_half_heights(matrix, input_size, align_corners):
+    dtype = keras.backend.standardize_dtype(matrix.dtype)
+    units = pixels_per_unit(input_size, align_corners, dtype)
+    if isinstance(units, np.ndarray) and not units.all():
+        raise ValueError(
+            "With `align_corners` an axis of one pixel has no extent. "
+            f"Received: input_size={tuple(input_size)}"
+        )
+    return units[0] / units[1]
 
 
 def _square(theta):
@@ -226,7 +268,7 @@ def _cross(a, b):
 def _to_pixels(size, align_corners):
     """Normalized coordinates -> pixels of an image, (3, 3), float64."""
     height, width = check_size("size", size)
-    x, y = half_extents((height, width), align_corners, "float64")
+    x, y = pixels_per_unit((height, width), align_corners, "float64")
     if not (x and y):
         raise ValueError(
             "With `align_corners` an axis of one pixel has no extent. "

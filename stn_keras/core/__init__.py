@@ -1,0 +1,1 @@
+"""The arithmetic of warping: coordinates, kernels, fill modes, sampling, matrices."""

@@ -1,0 +1,237 @@
+"""Pixel and normalized coordinates: the one place that knows what `align_corners` means.
+
+Convention: points are (x, y). With `align_corners=False`, -1 and 1 are the outer edges of the
+corner pixels, so an axis of n pixels has n / 2 pixels per unit; with True they are the centers of
+the corner pixels, and it has (n - 1) / 2.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from stn_keras._arguments import Size, Tensor, to_tensor
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of an output image, and the input pixels they read at the identity.
+
+    Convention: one entry per axis, x first.
+
+    Attributes:
+        normalized: per axis the normalized coordinate, (M,), or (N, M) for points of each sample.
+        pixels: per axis the input pixel read at the identity, of the same shape.
+        pixels_per_unit: (rank,) pixels of the input per unit of normalized coordinate.
+        output_size: size of the output whose pixels these are, row by row; None: any points.
+        align_corners: see the module's convention.
+    """
+
+    normalized: tuple
+    pixels: tuple
+    pixels_per_unit: Any
+    output_size: tuple | None
+    align_corners: bool
+
+    @classmethod
+    def of_grid(cls, output_size, input_size, align_corners, dtype) -> "Points":
+        """The pixels of an output image, row by row."""
+        meshgrid = homogeneous_meshgrid(output_size, align_corners, dtype)
+        pixels = identity_coordinates(output_size, input_size, align_corners, dtype)
+        rank = len(output_size)
+        flat = pixels.reshape(-1, rank) if _is_array(pixels) else ops.reshape(pixels, (-1, rank))
+        return cls(
+            tuple(meshgrid[:, axis] for axis in range(rank)),
+            tuple(flat[:, axis] for axis in range(rank)),
+            pixels_per_unit(input_size, align_corners, dtype),
+            tuple(output_size),
+            align_corners,
+        )
+
+    @classmethod
+    def of_pixels(cls, places, output_size, input_size, align_corners, dtype) -> "Points":
+        """Places (M, rank) or (N, M, rank) in pixels of the output, at its pixels or between."""
+        places = ops.cast(to_tensor(places), dtype)
+        sizes = zip(reversed(output_size), reversed(input_size), strict=True)
+        normalized, pixels = [], []
+        for axis, (n_out, n_in) in enumerate(sizes):
+            normalized.append(_to_normalized(places[..., axis], n_out, align_corners))
+            pixels.append(_identity_pixel(places[..., axis], n_out, n_in, align_corners, dtype))
+        units = pixels_per_unit(input_size, align_corners, dtype)
+        return cls(tuple(normalized), tuple(pixels), units, None, align_corners)
+
+    @property
+    def homogeneous(self):
+        """(rank + 1, M) or (N, rank + 1, M): the normalized coordinates, and a row of ones."""
+        if all(_is_array(axis) for axis in self.normalized):
+            return np.stack([*self.normalized, np.ones_like(self.normalized[0])])
+        return ops.stack([*self.normalized, ops.ones_like(self.normalized[0])], axis=-2)
+
+
+def homogeneous_meshgrid(
+    output_size: Size, align_corners: bool = False, dtype: str = "float32"
+) -> np.ndarray:
+    """The normalized homogeneous meshgrid of an output image.
+
+    Convention: rows are (x, y, 1), one per output pixel, row by row; -1 and 1 as `align_corners`
+    says.
+
+    Args:
+        output_size: (height, width) of the output, integers.
+        align_corners: where -1 and 1 lie; see the module's convention.
+        dtype: floating dtype of the result.
+
+    Returns:
+        Array (height * width, 3).
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), equation 1: the target coordinates.
+
+    Example:
+        >>> homogeneous_meshgrid((1, 2))
+        array([[-0.5,  0. ,  1. ],
+               [ 0.5,  0. ,  1. ]], dtype=float32)
+    """
+    axes = [_normalized_axis(size, align_corners) for size in reversed(output_size)]
+    axes = _meshgrid(axes, np)
+    return np.stack([*(axis.ravel() for axis in axes), np.ones(axes[0].size)], -1).astype(dtype)
+
+
+def identity_coordinates(
+    output_size: Size, input_size: Size, align_corners: bool = False, dtype: str = "float32"
+) -> Tensor:
+    """Input pixel read by each output pixel under the identity transform.
+
+    Convention: (x, y) in pixels of the input, pixel centers at whole numbers. When both sizes are
+    equal the result is exactly the pixel's own index, in both conventions and at every size.
+
+    Args:
+        output_size: (height, width) of the output, integers.
+        input_size: (height, width) of the input, integers or scalar tensors.
+        align_corners: where the corners of the two images meet; see the module's convention.
+        dtype: floating dtype of the result.
+
+    Returns:
+        Array or tensor (height, width, 2).
+
+    Example:
+        >>> identity_coordinates((1, 2), (1, 2))
+        array([[[0., 0.],
+                [1., 0.]]], dtype=float32)
+    """
+    axes = [
+        _identity_axis(n_out, n_in, align_corners, dtype)
+        for n_out, n_in in zip(reversed(output_size), reversed(input_size), strict=True)
+    ]
+    library = np if all(map(_is_array, axes)) else ops
+    return library.stack(_meshgrid(axes, library), axis=-1)
+
+
+def pixels_per_unit(
+    input_size: Size, align_corners: bool = False, dtype: str = "float32"
+) -> Tensor:
+    """Pixels per unit of normalized coordinate, for x and for y.
+
+    Convention: (x, y), the reverse of the (height, width) it is made from.
+
+    Args:
+        input_size: (height, width), integers or scalar tensors.
+        align_corners: see the module's convention.
+        dtype: floating dtype of the result.
+
+    Returns:
+        Array or tensor (2,).
+
+    Example:
+        >>> pixels_per_unit((28, 32))
+        array([16., 14.], dtype=float32)
+    """
+    extents = [_extent(n, align_corners, dtype) / 2 for n in reversed(input_size)]
+    if all(isinstance(extent, float) for extent in extents):
+        return np.array(extents, dtype)
+    return ops.stack([ops.cast(extent, dtype) for extent in extents])
+
+
+def out_of_bounds_distance(places: Any, *, input_size: Size) -> Tensor:
+    """How far outside the image places lie, 0 inside it.
+
+    Convention: x and y in pixels of the input; distances in halves of the image's width and height,
+    those of x and y added. The image ends at the outer edges of its pixels.
+
+    Args:
+        places: (x, y), two floating tensors of the same shape.
+        input_size: (height, width) of the image, integers or scalar tensors.
+
+    Returns:
+        Tensor of the same shape. An infinite x or y counts 1, without a gradient.
+
+    Example:
+        >>> x, y = ops.array([-0.5, 41.5]), ops.array([0.0, 0.0])
+        >>> ops.convert_to_numpy(out_of_bounds_distance((x, y), input_size=(28, 28))).tolist()
+        [0.0, 1.0]
+    """
+    dtype = keras.backend.standardize_dtype(places[0].dtype)
+    halves = pixels_per_unit(input_size, dtype=dtype)
+    distance = 0
+    for axis, position in enumerate(places):
+        half = halves[axis]
+        finite = ops.isfinite(position)
+        near = ops.where(finite, position, ops.zeros_like(position))
+        beyond = ops.relu(ops.abs(near + 0.5 - half) / half - 1)
+        distance = distance + ops.where(finite, beyond, ops.ones_like(beyond))
+    return distance
+
+
+def _extent(size, align_corners, dtype):
+    """Pixels between -1 and 1: a float, or a tensor where the size is known only at run time."""
+    size = float(size) if _is_static(size) else ops.cast(size, dtype)
+    return size - 1.0 if align_corners else size
+
+
+def _normalized_axis(size, align_corners):
+    index = np.arange(size, dtype="float64")
+    if align_corners:
+        return 2 * index / (size - 1) - 1 if size > 1 else np.zeros(1)
+    return (2 * index + 1) / size - 1
+
+
+def _meshgrid(axes, library):
+    """The axes, x first, spread over the image; x varies fastest."""
+    return library.meshgrid(*reversed(axes), indexing="ij")[::-1]
+
+
+def _to_normalized(pixel, size, align_corners):
+    if align_corners:
+        return 2 * pixel / (size - 1) - 1 if size > 1 else ops.zeros_like(pixel)
+    return (2 * pixel + 1) / size - 1
+
+
+def _identity_axis(output_size, input_size, align_corners, dtype):
+    """Input pixel of each output pixel along an axis."""
+    if not _is_static(input_size):
+        index = ops.arange(output_size, dtype=dtype)
+        return _identity_pixel(index, output_size, input_size, align_corners, dtype)
+    index = np.arange(output_size, dtype="float64")
+    return _identity_pixel(index, output_size, input_size, align_corners, dtype).astype(dtype)
+
+
+def _identity_pixel(pixel, output_size, input_size, align_corners, dtype):
+    """Input pixel that an output pixel, or a place between, reads at the identity."""
+    extent = _extent(input_size, align_corners, dtype)
+    if align_corners and output_size == 1:
+        return pixel + extent / 2
+    if align_corners:
+        return pixel * (extent / (output_size - 1))
+    # The ratio comes first: at equal sizes it is exactly 1 and the pixel is returned untouched.
+    ratio = extent / output_size
+    return pixel * ratio + (ratio - 1) / 2
+
+
+def _is_array(value):
+    return isinstance(value, np.ndarray)
+
+
+def _is_static(size):
+    return isinstance(size, (int, np.integer))

@@ -1,0 +1,238 @@
+"""Read images at fractional pixel coordinates."""
+
+import functools
+import itertools
+import math
+
+import keras
+from keras import ops
+
+from stn_keras import backend
+from stn_keras._arguments import (
+    FillValue,
+    Tensor,
+    any_symbolic,
+    check_choice,
+    check_fill_value,
+    to_tensor,
+    widest_float,
+)
+from stn_keras.core.fill_modes import (
+    FILL_MODES,
+    add_frame,
+    check_fill_channels,
+    clip_far,
+    frame_width,
+    framed_index,
+    inside_index,
+)
+from stn_keras.core.kernels import INTERPOLATIONS, OFFSETS, interpolate, taps
+
+
+def sample(
+    images: Tensor,
+    coordinates: Tensor,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: FillValue = 0.0,
+) -> Tensor:
+    """Sample images at pixel coordinates; differentiable to both.
+
+    Convention: pull resampling. `coordinates[n, i, j]` is the place (x, y), in pixels of the input,
+    that output pixel (i, j) is read from; (0, 0) is the center of the top left pixel. At whole
+    pixels the output equals the input bit for bit, and the derivative of "bilinear" to the
+    coordinates is the one from the right (towards the next pixel), so it does not vanish there.
+
+    Args:
+        images: (N, H, W, C), any number of channels, fewer than 2^31 pixels a batch; or
+            (1, H, W, C) to read one image at many grids without copying it. Integer images are
+            read as float32.
+        coordinates: (N, H', W', 2), float32 or float64. Half precision is refused rather than read
+            off by up to a pixel.
+        interpolation: "nearest" (a half goes to the next pixel; no gradient to the coordinates),
+            "bilinear", or "bicubic" (Keys, a = -0.75, as torch).
+        fill_mode: what is read outside an image a b c d, each neighbor separately:
+            "constant": k k k k | a b c d | k k k k, k being `fill_value` (SciPy's "grid-constant");
+            "nearest": a a a a | a b c d | d d d d;
+            "reflect": d c b a | a b c d | d c b a;
+            "mirror": d c b | a b c d | c b a;
+            "wrap": a b c d | a b c d | a b c d (SciPy's "grid-wrap").
+        fill_value: what "constant" reads outside: a number, or one for each channel.
+
+    Returns:
+        (N, H', W', C) in the dtype of `images`, or float32 for integer images. A NaN coordinate
+        gives a NaN pixel. One infinitely far outside reads the fill of "constant" and the border of
+        "nearest"; the three repeating modes take it for 2^22 pixels away.
+
+    Raises:
+        ValueError: unknown `interpolation` or `fill_mode`, a `fill_value` of another length, wrong
+            rank or batch, or half-precision coordinates.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), equations 4 and 5; Keys 1981, equation 4.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.array([[0.0, 10.0], [20.0, 30.0]], "float32").reshape(1, 2, 2, 1)
+        >>> middle = np.full((1, 1, 1, 2), 0.5, "float32")
+        >>> float(sample(image, middle)[0, 0, 0, 0])
+        15.0
+    """
+    images, coordinates = to_tensor(images), to_tensor(coordinates)
+    check_inputs(images, coordinates)
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    check_choice("fill_mode", fill_mode, FILL_MODES)
+    if any_symbolic(images, coordinates):
+        operation = Sample(interpolation, fill_mode, check_fill_value(fill_value))
+        return operation(images, coordinates)
+    places = [coordinates[..., axis] for axis in range(coordinates.shape[-1])]
+    return sample_places(images, places, interpolation, fill_mode, fill_value)
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class Sample(keras.Operation):
+    """`sample` of symbolic tensors, as a functional model holds it.
+
+    Images (N, H, W, C) and coordinates (N, H', W', 2) -> (N, H', W', C).
+    """
+
+    def __init__(self, interpolation, fill_mode, fill_value, name=None):
+        super().__init__(name=name)
+        self.arguments = interpolation, fill_mode, fill_value
+
+    def call(self, images, coordinates):
+        return sample(images, coordinates, *self.arguments)
+
+    def compute_output_spec(self, images, coordinates):
+        _, fill_mode, fill_value = self.arguments
+        if fill_mode == "constant":
+            check_fill_channels(fill_value, images.shape[-1])
+        return sampled_spec(images, (*coordinates.shape[:-1], images.shape[-1]))
+
+
+def sample_places(
+    images, places, interpolation, fill_mode, fill_value, gather=backend.gather_neighbors
+):
+    """`sample` for x, y, ... as tensors of their own: less memory traffic, and no checks.
+
+    Args:
+        images: (N, *size, C) of any rank, or (1, *size, C).
+        places: x, y, ..., each (N, ...), pixels of the input.
+        interpolation: as in `sample`.
+        fill_mode: as in `sample`.
+        fill_value: as in `sample`.
+        gather: `stn_keras.backend.gather_neighbors`, or what stands for it in a kernel.
+
+    Returns:
+        (N, ..., C).
+    """
+    if images.shape[-1] is None:
+        raise ValueError(
+            "Expected images with a known number of channels. "
+            f"Received: images.shape={tuple(images.shape)}"
+        )
+    if not keras.backend.is_float_dtype(images.dtype):
+        images = ops.cast(images, "float32")
+    dtype = widest_float(images.dtype, places[0].dtype)
+    shape, size = ops.shape(places[0]), ops.shape(images)[1:-1]
+    offsets = OFFSETS[interpolation]
+    margin = frame_width(offsets)
+    # Flat from here on, so that XLA computes in vectors; and in the order of the images' axes.
+    flat = [ops.reshape(place, (-1,)) for place in reversed(places)]
+    axes = [
+        taps(interpolation, clip_far(place, length, fill_mode, margin))
+        for place, length in zip(flat, size, strict=True)
+    ]
+    bases = [base for base, _ in axes]
+    image = _image_of(images, shape)
+    if fill_mode == "constant":
+        neighbors = _read_in_frame(images, image, bases, offsets, fill_value, gather)
+    else:
+        neighbors = _read_inside(images, image, bases, offsets, fill_mode, gather)
+    values = [ops.cast(value, dtype) for value in neighbors]
+    for _, weights in reversed(axes):
+        columns = [ops.expand_dims(ops.cast(weight, dtype), -1) for weight in weights]
+        lines = range(0, len(values), len(offsets))
+        values = [interpolate(values[line : line + len(offsets)], columns) for line in lines]
+    (sampled,) = values
+    if interpolation == "nearest":
+        # No weight carries a NaN coordinate to the output here.
+        missing = functools.reduce(ops.logical_or, map(ops.isnan, reversed(flat)))
+        nan = ops.cast(float("nan"), dtype)
+        sampled = ops.where(ops.expand_dims(missing, -1), nan, sampled)
+    return ops.reshape(ops.cast(sampled, images.dtype), (*shape, images.shape[-1]))
+
+
+def sampled_spec(images, shape):
+    """The symbolic tensor of what is sampled from images."""
+    dtype = keras.backend.standardize_dtype(images.dtype)
+    return keras.KerasTensor(shape, dtype if keras.backend.is_float_dtype(dtype) else "float32")
+
+
+def check_inputs(images, coordinates):
+    """Refuse shapes and types that `sample` does not take."""
+    shapes = f"images.shape={tuple(images.shape)}, coordinates.shape={tuple(coordinates.shape)}"
+    if len(images.shape) != 4 or len(coordinates.shape) != 4 or coordinates.shape[-1] != 2:
+        raise ValueError(
+            f"Expected images (N, H, W, C) and coordinates (N, H', W', 2). Received: {shapes}"
+        )
+    batches = {images.shape[0], coordinates.shape[0]} - {None}
+    if len(batches) > 1 and images.shape[0] != 1:
+        raise ValueError(f"Expected one image, or one per coordinate grid. Received: {shapes}")
+    if keras.backend.standardize_dtype(coordinates.dtype) not in ("float32", "float64"):
+        raise ValueError(
+            "Expected coordinates in float32 or float64: half precision is off by up to a pixel. "
+            f"Received: coordinates.dtype={keras.backend.standardize_dtype(coordinates.dtype)}"
+        )
+
+
+def _image_of(images, shape):
+    """Index of the image that each flat position reads; 0 where all share one image."""
+    # Not where a size is a tensor: torch's exporter runs a trace of one image on many.
+    if isinstance(images.shape[0], int) and images.shape[0] == 1:
+        return 0
+    positions = math.prod(shape[1:])
+    index = ops.arange(shape[0] * positions, dtype="int32")
+    index = index // ops.cast(ops.maximum(positions, 1), "int32")
+    # A batch whose size is known only at run time may turn out to be one shared image.
+    return ops.minimum(index, ops.shape(images)[0] - 1)
+
+
+def _read_in_frame(images, image, bases, offsets, fill_value, gather):
+    """Neighbors (M, C) of each position, the last axis running fastest; outside is the fill.
+
+    A frame of fill around each image stands for everything outside it: no masks, and neighbors
+    always lie at the same distances from the first, so that their gradients are added together.
+    """
+    frame = frame_width(offsets)
+    first, strides = image, [1]
+    for base, length in zip(bases, ops.shape(images)[1:-1], strict=True):
+        padded = length + 2 * frame
+        first = first * padded + framed_index(base, offsets, length, frame)
+        strides = [*(stride * padded for stride in strides), 1]
+    return gather(
+        _flat(add_frame(images, frame, fill_value)),
+        first,
+        [offset - min(offsets) for offset in offsets],
+        strides[1:],
+    )
+
+
+def _read_inside(images, image, bases, offsets, fill_mode, gather):
+    """Neighbors (M, C) of each position, the last axis running fastest, each mapped inside."""
+    size = ops.shape(images)[1:-1]
+    indices = [
+        [inside_index(base + offset, length, fill_mode) for offset in offsets]
+        for base, length in zip(bases, size, strict=True)
+    ]
+    pixels, neighbors = _flat(images), []
+    for corner in itertools.product(*indices):
+        row = image
+        for index, length in zip(corner, size, strict=True):
+            row = row * length + index
+        neighbors += gather(pixels, row, (0,), (1,))
+    return neighbors
+
+
+def _flat(images):
+    return ops.reshape(images, (-1, images.shape[-1]))

@@ -1,0 +1,327 @@
+"""Read images where theta says: the only place where grid and sampler meet."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+from keras import ops
+
+from stn_keras import backend, transforms
+from stn_keras._arguments import (
+    FillValue,
+    Size,
+    Tensor,
+    any_symbolic,
+    array_to_tensor,
+    check_choice,
+    check_data_format,
+    check_fill_value,
+    check_size,
+    to_tensor,
+)
+from stn_keras.core.fill_modes import FILL_MODES, check_fill_channels
+from stn_keras.core.kernels import INTERPOLATIONS
+from stn_keras.core.sampling import sample_places, sampled_spec
+from stn_keras.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Grid:
+    """theta -> the places that are read, a function of tensors alone.
+
+    Equal grids share compiled kernels.
+
+    Attributes:
+        transform: `stn_keras.transforms.Transform`.
+        input_size: (height, width) of the images.
+        output_size: (height, width) of the result.
+        count: transforms of each image; their outputs lie one below the other.
+        supersample: places per output pixel along each axis.
+    """
+
+    transform: Transform
+    input_size: tuple
+    output_size: tuple
+    count: int = 1
+    supersample: int = 1
+
+    def __call__(self, theta, gather=None):
+        """theta (N * count, P) -> x and y, each (N, count * H', W')."""
+        height, width = (size * self.supersample for size in self.output_size)
+        places = self.transform.map_grid(theta, (height, width), self.input_size)
+        return tuple(ops.reshape(axis, (-1, self.count * height, width)) for axis in places)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Images and places -> the images read there, a function of tensors alone.
+
+    Attributes:
+        interpolation: as in `stn_keras.ops.sample`.
+        fill_mode: the same.
+        fill_value: the same.
+        data_format: "channels_last" or "channels_first".
+        supersample: places per output pixel along each axis; they are averaged.
+    """
+
+    interpolation: str = "bilinear"
+    fill_mode: str = "constant"
+    fill_value: FillValue = 0.0
+    data_format: str = field(default_factory=keras.config.image_data_format)
+    supersample: int = 1
+
+    def __post_init__(self):
+        check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        check_choice("fill_mode", self.fill_mode, FILL_MODES)
+        check_supersample(self.supersample)
+
+    def __call__(self, images, places, gather=backend.gather_neighbors):
+        """Images (N, H, W, C) and x and y (N, H', W') -> (N, H', W', C), in the data format."""
+        if self.channels_first:
+            images = ops.transpose(images, (0, 2, 3, 1))
+        fill = self.interpolation, self.fill_mode, self.fill_value
+        sampled = sample_places(images, places, *fill, gather)
+        if self.supersample > 1:
+            window = (self.supersample, self.supersample)
+            sampled = ops.average_pool(sampled, window, window, data_format="channels_last")
+        return ops.transpose(sampled, (0, 3, 1, 2)) if self.channels_first else sampled
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether channels come before height and width."""
+        return self.data_format == "channels_first"
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the channels in (N, H, W, C) or (N, C, H, W)."""
+        return 1 if self.channels_first else 3
+
+    def size_of(self, images_shape) -> tuple:
+        """(height, width) of images of a shape."""
+        first = 2 if self.channels_first else 1
+        return tuple(images_shape[first : first + 2])
+
+    def check_images(self, shape) -> None:
+        """Refuse images of another rank, of unknown channels, or that the fill does not suit."""
+        if len(shape) != 4:
+            raise ValueError(
+                "Expected images (N, H, W, C) for a transform of rank 2. "
+                f"Received: shape={tuple(shape)}"
+            )
+        channels = shape[self.channel_axis]
+        if channels is None:
+            raise ValueError(
+                f"Expected images with a known number of channels. Received: shape={tuple(shape)}"
+            )
+        if self.fill_mode == "constant":
+            check_fill_channels(self.fill_value, channels)
+
+
+def warp(
+    images: Any,
+    theta: Any,
+    transform: str | Transform = "affine",
+    output_size: int | Size | None = None,
+    *,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: FillValue = 0.0,
+    align_corners: bool | None = None,
+    supersample: int = 1,
+    data_format: str | None = None,
+    compiled: bool | None = None,
+) -> Tensor:
+    """Warp images: read them where theta says. Differentiable to both.
+
+    Convention: inverse mapping; theta maps normalized output coordinates (x, y) to the place in the
+    input that is read. At the identity and equal sizes the output equals the input, bit for bit.
+
+    Args:
+        images: (N, H, W, C), or (N, C, H, W) with "channels_first"; one image is read by every
+            theta, without copies.
+        theta: (N, P), P being the transform's `num_parameters`, or as its formula has it,
+            (N, 2, 3); one theta is applied to every image; (N, K, P) reads each image K times.
+        transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
+        output_size: (height, width) of the output, one integer for a square; None: the images'.
+        interpolation: "nearest", "bilinear" or "bicubic" (Keys, a = -0.75).
+        fill_mode: what is read outside the image: "constant", "nearest", "reflect", "mirror" or
+            "wrap"; see `stn_keras.ops.sample`.
+        fill_value: what "constant" reads outside: a number, or one for each channel.
+        align_corners: where -1 and 1 lie; None: as the transform has it, False for a name.
+        supersample: read this many places per output pixel along each axis, and average.
+        data_format: "channels_last" or "channels_first"; None: Keras's setting.
+        compiled: whether to use kernels of XLA in a TensorFlow graph on a CPU. None: in a graph
+            whose gradients are recorded; elsewhere plain operations can be exported.
+
+    Returns:
+        (N, H', W', C), or (N, K, H', W', C) for K thetas per image, in the data format and the
+        dtype of the images; float32 for integer images.
+
+    Raises:
+        ValueError: an unknown name, images or theta of another shape, different counts of which
+            neither is 1, or `supersample` with `align_corners=True`.
+
+    Reference:
+        Jaderberg et al. 2015 (arXiv:1506.02025), equations 1, 4 and 5.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+        >>> half_a_width = [[1, 0, 1, 0, 1, 0]]
+        >>> ops.convert_to_numpy(warp(image, half_a_width))[0, 0, :, 0]
+        array([2., 3., 0., 0.], dtype=float32)
+    """
+    transform = transforms.get(transform, align_corners)
+    check_supersample(supersample, transform)
+    output_size = None if output_size is None else check_size("output_size", output_size)
+    fill = interpolation, fill_mode, check_fill_value(fill_value)
+    reader = Reader(*fill, check_data_format(data_format), supersample)
+    if any_symbolic(images, theta):
+        return Warp(transform, output_size, reader, compiled)(images, theta)
+    return warp_by(reader, transform, output_size, images, theta, compiled)
+
+
+def warp_by(reader, transform, output_size, images, theta, compiled=None):
+    """`warp` by a `Reader`."""
+    images, theta = to_tensor(images), array_to_tensor(theta)
+    reader.check_images(images.shape)
+    theta, count = flat_theta(transform, theta)
+    check_batches(images, theta, count)
+    if theta.shape[0] == (count or 1) and images.shape[0] != 1:
+        theta = ops.tile(theta, (ops.shape(images)[0], 1))
+    grid = grid_of(reader, transform, output_size, images, count or 1)
+    if backend.is_training_graph() if compiled is None else compiled:
+        warped = backend.compiled_chain(grid, reader, images, theta)
+    else:
+        warped = reader(images, grid(theta))
+    return warped if count is None else split(reader, warped, count)
+
+
+def grid_of(reader, transform, output_size, images, count=1):
+    """The `Grid` for images, whose size may be known only at run time."""
+    size = reader.size_of(images.shape)
+    size = reader.size_of(ops.shape(images)) if None in size else size
+    return Grid(transform, size, output_size or size, count, reader.supersample)
+
+
+def read(reader, images, places):
+    """Images read at x and y, compiled where gradients are recorded."""
+    if backend.is_training_graph():
+        return backend.compiled(reader, images, places)
+    return reader(images, places)
+
+
+def locate(grid, theta):
+    """x and y of a grid, compiled where gradients are recorded."""
+    if backend.is_training_graph():
+        return backend.compiled(grid, theta)
+    return grid(theta)
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class Warp(keras.Operation):
+    """`warp` of symbolic tensors, as a functional model holds it.
+
+    Images (N, H, W, C) and theta (N, P) or (N, K, P) -> (N, H', W', C) or (N, K, H', W', C).
+    """
+
+    def __init__(self, transform, output_size, reader, compiled, name=None):
+        super().__init__(name=name)
+        self.transform, self.output_size = transform, output_size
+        self.reader, self.compiled = reader, compiled
+
+    def call(self, images, theta):
+        return warp_by(self.reader, self.transform, self.output_size, images, theta, self.compiled)
+
+    def compute_output_spec(self, images, theta):
+        self.reader.check_images(images.shape)
+        count = count_of(self.transform, theta.shape)
+        output_size = self.output_size or self.reader.size_of(images.shape)
+        shape = warped_shape(self.reader, images.shape, output_size, count)
+        batch = theta.shape[0] if images.shape[0] == 1 else images.shape[0]
+        return sampled_spec(images, (batch, *shape[1:]))
+
+    def get_config(self):
+        reader = self.reader
+        return {
+            "name": self.name,
+            "transform": keras.saving.serialize_keras_object(self.transform),
+            "output_size": self.output_size,
+            "reader": {name: getattr(reader, name) for name in reader.__dataclass_fields__},
+            "compiled": self.compiled,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        transform = keras.saving.deserialize_keras_object(config["transform"])
+        fill_value = config["reader"]["fill_value"]
+        fill_value = tuple(fill_value) if isinstance(fill_value, list) else fill_value
+        reader = Reader(**{**config["reader"], "fill_value": fill_value})
+        return cls(**{**config, "transform": transform, "reader": reader})
+
+
+def count_of(transform, shape):
+    """Thetas per image, K, in a theta of shape (N, K, P); None where there is no such axis.
+
+    Raises:
+        ValueError: it is none of (P,), (N, P) and (N, K, P), nor as the formula has it.
+    """
+    shape, formula = tuple(shape), transform.theta_shape
+    parameters = (transform.num_parameters,)
+    if shape in (parameters, formula) or shape[1:] in (parameters, formula):
+        return None
+    if len(shape) == 3 and shape[2:] == parameters:
+        return shape[1]
+    raise ValueError(
+        f"{type(transform).__name__} expects theta of shape (N, {parameters[0]}), "
+        f"(N, K, {parameters[0]}) or (N, {', '.join(map(str, formula))}). "
+        f"Received: theta.shape={shape}"
+    )
+
+
+def flat_theta(transform, theta):
+    """theta -> ((N, P) or (N * K, P), K or None)."""
+    count = count_of(transform, theta.shape)
+    return ops.reshape(theta, (-1, transform.num_parameters)), count
+
+
+def check_batches(images, theta, count):
+    """Refuse different counts of images and thetas, neither of which is 1."""
+    thetas = theta.shape[0]
+    thetas = thetas // (count or 1) if isinstance(thetas, int) else None
+    batches = {images.shape[0], thetas} - {None}
+    if len(batches) > 1 and 1 not in batches:
+        raise ValueError(
+            "Expected one image, or one for each theta. "
+            f"Received: images.shape={tuple(images.shape)}, thetas={thetas}"
+        )
+
+
+def warped_shape(reader, images_shape, output_size, count=None):
+    """Shape of warped images, (N, H', W', C) or (N, K, H', W', C), in the data format."""
+    channels = images_shape[reader.channel_axis]
+    image = (channels, *output_size) if reader.channels_first else (*output_size, channels)
+    return (images_shape[0], *(() if count is None else (count,)), *image)
+
+
+def split(reader, warped, count):
+    """Outputs one below the other (N, K * H', W', C) -> (N, K, H', W', C), in the data format."""
+    shape = ops.shape(warped)
+    axis = 2 if reader.channels_first else 1  # the height's
+    height = shape[axis] // count
+    warped = ops.reshape(warped, (-1, *shape[1:axis], count, height, *shape[axis + 1 :]))
+    return ops.swapaxes(warped, 1, 2) if reader.channels_first else warped
+
+
+def check_supersample(supersample, transform=None):
+    """Refuse a `supersample` that is no count, or whose places would lie unevenly."""
+    if not isinstance(supersample, int) or supersample < 1:
+        raise ValueError(
+            "Expected `supersample` to be an integer of at least 1. "
+            f"Received: supersample={supersample!r}"
+        )
+    if supersample > 1 and transform is not None and transform.align_corners:
+        raise ValueError(
+            "Expected `align_corners=False` with `supersample`. "
+            f"Received: supersample={supersample}, align_corners=True"
+        )
