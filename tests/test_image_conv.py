@@ -7,13 +7,13 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import EXACT, TOLERANCE
 from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 from stn_keras.ops.backend import on_tensorflow_cpu
 
+from conftest import EXACT, TOLERANCE
 from stn_keras import ImageConv2D, with_spatial_transformer
 from stn_keras.layers import image_conv
 

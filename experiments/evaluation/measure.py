@@ -145,21 +145,6 @@ def check_comparable(trained):
             )
 
 
-def load_run_model(run, image_shape):
-    """The best model of a run.
-
-    Raises:
-        UserError: the file is missing or damaged, or the model reads images of another shape.
-    """
-    model = load_model(run.best_model)
-    if model.input_shape[1:] != image_shape:
-        raise UserError(
-            f"expected a model of images {image_shape} at {run.best_model}, "
-            f"got one of {model.input_shape[1:]}"
-        )
-    return model
-
-
 def make_sweeps(data):
     """Axis label -> `LabelledImages`: test images distorted by each of its values in turn."""
     if data.swept is None:
@@ -182,7 +167,7 @@ def evaluate_run(run, settings, data, sweeps):
         (model, `RunResult`).
     """
     run.check_data(data.parameters)
-    model = load_run_model(run, data.image_shape)
+    model = load_model(run.best_model, data.image_shape)
     result = RunResult(
         settings,
         model.count_params(),
@@ -248,9 +233,9 @@ def predict_theta(model, images):
 
 def transformer_of(model):
     """The model's spatial transformer, or None."""
-    from stn_keras import SpatialTransformer
+    from stn_keras.layers import find_transformers
 
-    return next((layer for layer in model.layers if isinstance(layer, SpatialTransformer)), None)
+    return next(iter(find_transformers(model)), None)
 
 
 def _measure_undone(model, images):
