@@ -174,7 +174,7 @@ def test_a_report_tells_what_transformers_take_back(tmp_path):
     seeds = [result(replace(SETTINGS, seed=seed), 0.9) for seed in range(3)]
     report.write(report.summarize(TINY, seeds, TINY_DATA), {}, tmp_path)
     assert "take back" not in (tmp_path / "report.md").read_text()
-    seeds[0].undone, seeds[2].undone = (
+    seeds[0].invariance, seeds[2].invariance = (
         {"turned": 0.5, "scaled": -0.004, "shifted": -0.25},
         {"turned": 1, "scaled": 0, "shifted": 0},
     )
@@ -189,9 +189,9 @@ def test_a_report_of_before_is_read(tmp_path):
     run_log.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
     file = tmp_path / run_log.FILE
     record = json.loads(file.read_text())
-    del record["undone"]
+    del record["invariance"]
     file.write_text(json.dumps(record | {"theta_deviation": 0.2}))
-    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])[0].undone is None
+    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])[0].invariance is None
 
 
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):

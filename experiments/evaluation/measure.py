@@ -49,7 +49,7 @@ class RunResult:
         images_per_second: of `predict`, on the device that evaluated.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        undone: motion -> part of it that the transformer takes back, see
+        invariance: motion -> part of it that the transformer removes, see
             `experiments.evaluation.motion_invariance`; None without a transformer, or where it was
             not measured.
     """
@@ -65,7 +65,7 @@ class RunResult:
     images_per_second: float = 0.0
     training_seconds: float = 0.0
     history: list = field(default_factory=list)
-    undone: dict | None = None
+    invariance: dict | None = None
     schedule: dict | None = None
 
     @property
@@ -194,7 +194,7 @@ def evaluate_run(run, settings, data, sweeps):
     if len(result.history) < epochs:
         raise UserError(f"expected {epochs} epochs in {run.history}, got {len(result.history)}")
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    result.undone = _measure_undone(model, images)
+    result.invariance = _measure_invariance(model, images)
     return model, result
 
 
@@ -238,7 +238,7 @@ def transformer_of(model):
     return next(iter(find_transformers(model)), None)
 
 
-def _measure_undone(model, images):
+def _measure_invariance(model, images):
     """`motion_invariance.measure` of the first images; None where the model has no transformer."""
     transformer = transformer_of(model)
     if transformer is None:
