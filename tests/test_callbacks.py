@@ -11,6 +11,7 @@ import pytest
 from keras import layers, ops
 
 import stn_keras
+from conftest import COMPILES_EACH_SHAPE
 from stn_keras import ParallelSpatialTransformer, SpatialTransformer
 from stn_keras.callbacks import TransformerMonitor
 from stn_keras.monitor import callback, pictures
