@@ -18,6 +18,7 @@ from experiments.reports import report, run_log
 from experiments.training import train as training
 from experiments.training.plan import settings_of
 from experiments.training.run_folder import run_of
+from stn_keras import SpatialTransformer
 from stn_keras.models import with_spatial_transformer
 
 PUBLISHED = replace(SETTINGS, schedule="published", epochs=7, batch_size=5)
@@ -259,7 +260,8 @@ def test_a_model_is_compared_with_the_classifier_of_its_schedule():
 
 
 def test_the_tutorials_transformer_reads_background_outside_the_image(rng):
-    model = with_spatial_transformer(tutorial_cnn(), localization=tutorial_localization_net())
+    transformer = SpatialTransformer(tutorial_localization_net())
+    model = with_spatial_transformer(tutorial_cnn(), transformer)
     digits = rng.random((2, 28, 28, 1), "float32")
     black = model.predict(np.zeros_like(digits), verbose=0)
     assert (model.predict(digits, verbose=0) != black).any()
