@@ -14,8 +14,8 @@ from cli.run import run_command
 from experiments import EXPERIMENTS
 from experiments.data.data import as_input
 from experiments.environment import describe, device_slug
-from experiments.evaluation.measure import load_run_model
 from experiments.reports.markdown import markdown_table
+from experiments.training.checkpoint import load_model
 from experiments.training.run_folder import Run
 from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, in_float32
 
@@ -118,7 +118,7 @@ def main():
     run = Run(arguments.run.resolve())
     settings = run.settings()
     data = EXPERIMENTS[settings.experiment].load_data(run.folder.parents[1], arguments.data_dir)
-    model = in_float32(load_run_model(run, data.image_shape))
+    model = in_float32(load_model(run.best_model, data.image_shape))
     try:
         rows = measure(model, data, arguments.rounds)
     except ExportError as error:

@@ -40,8 +40,8 @@ def parse_arguments():
     )
     sets = parser.add_subparsers(dest="set", required=True, metavar="SET")
     for name, (source, _) in SETS.items():
-        says = f"{source}: originals, distorted copies, labels"
-        distorted = add_set(sets, name, says, make_distorted)
+        help_text = f"{source}: originals, distorted copies, labels"
+        distorted = add_set(sets, name, help_text, make_distorted, check_distorted)
         add_workers(distorted)
         add_pictures(distorted)
         add_number(distorted, "--copies", 1, "how often each training image is distorted")
@@ -52,8 +52,8 @@ def parse_arguments():
             help="write a folder, --out, with the training images in K files, for more than fit "
             "into memory; train.py and evaluate.py read it by --data-dir",
         )
-    says = "mnist: digits at random places among scraps of others"
-    cluttered = add_set(sets, CLUTTERED, says, make_cluttered)
+    help_text = "mnist: digits at random places among scraps of others"
+    cluttered = add_set(sets, CLUTTERED, help_text, make_cluttered, check_file_and_pictures)
     add_workers(cluttered)
     add_pictures(cluttered)
     add_number(cluttered, "--count", 60_000, "training images; there is one for each test digit")
@@ -61,16 +61,16 @@ def parse_arguments():
     add_number(cluttered, "--patches", Clutter.patches, "scraps of other digits in each image")
     add_number(cluttered, "--patch-size", Clutter.patch_size, "their height and width")
     for name, recipe in RECIPES.items():
-        says = f"mnist: the paper's validation and test digits, {recipe.title}"
-        add_set(sets, name, says, make_paper)
+        help_text = f"mnist: the paper's validation and test digits, {recipe.title}"
+        add_set(sets, name, help_text, make_paper, check_file)
     add_signs(sets)
     return parser.parse_args()
 
 
-def add_set(sets, name, says, make):
+def add_set(sets, name, help_text, make, check):
     """The parser of one set, with the options that all have."""
-    parser = sets.add_parser(name, help=says, description=f"Make one .npz from {says}.")
-    parser.set_defaults(make=make, folder=False)
+    parser = sets.add_parser(name, help=help_text, description=f"Make one .npz from {help_text}.")
+    parser.set_defaults(make=make, check=check)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .npz to write")
     add_common(parser, "mnist.npz", "FILE")
     return parser
@@ -91,14 +91,14 @@ def add_common(parser, data, out):
 
 def add_signs(sets):
     """The parser of moved traffic signs, which are a folder of pictures."""
-    says = "gtsrb: photographs of traffic signs, moved at random on a larger canvas"
+    help_text = "gtsrb: photographs of traffic signs, moved at random on a larger canvas"
     parser = sets.add_parser(
         MOVED_SIGNS,
-        help=says,
+        help=help_text,
         description="Make a folder of pictures, DIR/train|validation|test/CLASS/*.png, from "
-        f"{says}.",
+        f"{help_text}.",
     )
-    parser.set_defaults(make=make_signs, folder=True)
+    parser.set_defaults(make=make_signs, check=check_folder)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the new folder to write"
     )
@@ -128,43 +128,65 @@ def add_workers(parser):
     add_number(parser, "--workers", default_workers(), "how many work at once")
 
 
-def add_number(parser, name, default, says):
+def add_number(parser, name, default, help_text):
     """An integer option that says its default."""
     parser.add_argument(
-        name, type=int, default=default, metavar="N", help=f"{says} (default: %(default)s)"
+        name, type=int, default=default, metavar="N", help=f"{help_text} (default: %(default)s)"
     )
 
 
 def main():
     """Make the set, write it, draw its preview."""
     arguments = parse_arguments()
-    sharded = getattr(arguments, "shards", None) is not None
-    if arguments.folder and arguments.out.exists():
-        raise UserError(f"expected --out to name a new folder, got {arguments.out}")
-    if not (arguments.folder or sharded) and (
-        arguments.out.suffix != ".npz" or arguments.out.is_dir()
-    ):
-        raise UserError(f"expected --out to name an .npz file, got {arguments.out}")
+    check_ranges(arguments)
+    arguments.check(arguments)
+    writable_folder(arguments.out.parent)
+    arguments.make(arguments)
+
+
+def check_ranges(arguments):
+    """Refuse numbers that are too small."""
     for name, least in LEAST.items():
-        value = getattr(arguments, name, None)
+        value = vars(arguments).get(name)
         if value is not None and value < least:
             option = name.replace("_", "-")
             raise UserError(f"expected --{option} of at least {least}, got {value}")
-    pictures = getattr(arguments, "pictures", None)
-    if pictures and pictures.exists():
-        raise UserError(f"expected --pictures to name a new folder, got {pictures}")
-    if sharded and (pictures or arguments.out.exists()):
+
+
+def check_folder(arguments):
+    """The options of a set that is a folder."""
+    if arguments.out.exists():
+        raise UserError(f"expected --out to name a new folder, got {arguments.out}")
+    import_preview(arguments)
+
+
+def check_file(arguments):
+    """The options of a set that is an .npz."""
+    if arguments.out.suffix != ".npz" or arguments.out.is_dir():
+        raise UserError(f"expected --out to name an .npz file, got {arguments.out}")
+    import_preview(arguments)
+
+
+def check_file_and_pictures(arguments):
+    """The options of a set that is an .npz, and pictures where they are asked for."""
+    if arguments.pictures:
+        if arguments.pictures.exists():
+            raise UserError(f"expected --pictures to name a new folder, got {arguments.pictures}")
+        import data_prep.sources.image_folder  # noqa: F401  a missing package is named now
+    check_file(arguments)
+
+
+def check_distorted(arguments):
+    """The options of a distorted set, which is an .npz or a folder of shards."""
+    if arguments.shards is None:
+        check_file_and_pictures(arguments)
+    elif arguments.pictures or arguments.out.exists():
         raise UserError("expected --shards without --pictures, and --out to name a new folder")
-    import_drawers(pictures, not sharded and not arguments.no_preview)
-    writable_folder(arguments.out.parent)
-    (make_sharded if sharded else arguments.make)(arguments)
 
 
-def import_drawers(pictures, preview):
-    """Import what draws, so that a missing package is told before the work and not after it."""
-    if pictures:
-        import data_prep.sources.image_folder
-    if preview:
+def import_preview(arguments):
+    """Import what draws, so that a missing package is named before the work and not after it."""
+    if not arguments.no_preview:
         import data_prep.preview  # noqa: F401
 
 
@@ -184,6 +206,8 @@ def make_sharded(arguments):
 
 def make_distorted(arguments):
     """A distorted set, with originals above their copies in its preview."""
+    if arguments.shards is not None:
+        return make_sharded(arguments)
     dataset = make_distorted_set(
         arguments.set, arguments.seed, arguments.data_dir, arguments.workers, arguments.copies
     )
@@ -255,9 +279,9 @@ def make_signs(arguments):
         arguments.data_dir,
         arguments.workers,
     )
-    says = ", ".join(f"{count:,} {part}" for part, count in counts.items())
+    counted = ", ".join(f"{count:,} {part}" for part, count in counts.items())
     size = f"{arguments.canvas}x{arguments.canvas}"
-    print(f"{arguments.out}: {says} pictures of {size} pixels, seed {arguments.seed}")
+    print(f"{arguments.out}: {counted} pictures of {size} pixels, seed {arguments.seed}")
     if not arguments.no_preview:
         from data_prep.preview import save_grid
 

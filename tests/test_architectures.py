@@ -14,7 +14,7 @@ from stn_keras import (
     with_spatial_transformer,
 )
 from stn_keras.layers.parallel import windows
-from stn_keras.ops import compose, distance_outside
+from stn_keras.ops import compose, out_of_bounds_distance
 from stn_keras.optimizers import localization_variables, with_localization_rate
 from stn_keras.transforms import Affine, Attention, Homography, Rotation, Similarity
 
@@ -154,10 +154,10 @@ def test_windows():
         ParallelSpatialTransformer(count=2, initial_theta=[[1, 0, 0, 0, 1, 0]])
 
 
-def test_distance_outside_is_in_halves_of_the_image():
+def test_out_of_bounds_distance_is_in_halves_of_the_image():
     x = np.float32([[-0.5, 19.5, 29.5, 9.5, np.inf]])
     y = np.float32([[4.5, -5.5, 4.5, 14.5, 4.5]])
-    distance = numpy(distance_outside(ops.array(x), ops.array(y), (10, 20)))
+    distance = numpy(out_of_bounds_distance(ops.array(x), ops.array(y), (10, 20)))
     np.testing.assert_allclose(distance, [[0, 1, 1, 1, 1]], atol=1e-6)
 
 
@@ -175,7 +175,7 @@ def test_outside_penalty_counts_while_training_and_draws_back(rng, parallel):
     expected = np.mean([max(0, shift - 2 + d) for d in beyond]) / (2 if parallel else 1)
     np.testing.assert_allclose(float(layer.losses[0]), 10 * expected, rtol=1e-5)
     _, (slope,) = value_and_gradients(
-        lambda theta: layer._distance_outside(images, theta), np.float32([start, start])
+        lambda theta: layer._out_of_bounds_distance(images, theta), np.float32([start, start])
     )
     assert (slope.reshape(-1, 2)[:, 0] >= 0).all()
     assert slope.max() > 0
@@ -186,7 +186,7 @@ def test_outside_penalty_keeps_gradients_finite_behind_the_camera(rng):
     theta = Homography().identity[None].copy()
     theta[0, 6] = 2.0
     layer = SpatialTransformer(layers.Flatten(), "homography")
-    value, (slope,) = value_and_gradients(lambda t: layer._distance_outside(images, t), theta)
+    value, (slope,) = value_and_gradients(lambda t: layer._out_of_bounds_distance(images, t), theta)
     assert np.isfinite(value)
     assert np.isfinite(slope).all()
     with pytest.raises(ValueError, match="outside_penalty"):

@@ -25,7 +25,6 @@ from data_prep.sets import distorted as distorted_set
 from data_prep.sources.cifar10 import read_cifar10
 from data_prep.sources.gtsrb import read_gtsrb
 from experiments import EXPERIMENTS
-from experiments.evaluation.measure import load_run_model
 from experiments.training import checkpoint as saved
 from experiments.training import train as training
 from experiments.training.callbacks import SaveBestAndLast, WriteHistory
@@ -511,7 +510,7 @@ def test_a_saved_model(unfinished, tmp_path):
     config = json.loads(members["config.json"])
 
     def load():
-        load_run_model(run, (2, 2, 1))
+        saved.load_model(run.best_model, (2, 2, 1))
 
     check(path, load, by_chance(path, cuts=8, flips=14))
     tiny_model(3).save(tmp_path / "other.keras")

@@ -186,7 +186,8 @@ def test_cifar10_is_read_in_every_form(form, rng, tmp_path):
         save_pictures(tmp_path / form, arrays)
     else:
         save_batches(tmp_path / form, arrays)
-    *read, note = read_cifar10(tmp_path)
+    source = read_cifar10(tmp_path)
+    read, note = [array for part in source.parts for array in part], source.note
     assert note == ""
     for array, expected in zip(read, arrays.values(), strict=True):
         np.testing.assert_array_equal(array, expected.squeeze())
@@ -199,7 +200,8 @@ def test_cifar10_as_jpegs_is_marked(rng, tmp_path):
                 file = io.BytesIO()
                 Image.fromarray(np.full((32, 32, 3), 20 * label, "uint8")).save(file, "JPEG")
                 archive.writestr(f"{part}/{name}/0000.jpg", file.getvalue())
-    images, labels, _, _, note = read_cifar10(tmp_path)
+    source = read_cifar10(tmp_path)
+    images, labels, note = source.train_images, source.train_labels, source.note
     assert note == "JPEG copy"
     order = np.argsort(labels)
     np.testing.assert_allclose(images[order].mean((1, 2, 3)), 20 * np.arange(10), atol=2)

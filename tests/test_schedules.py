@@ -18,7 +18,8 @@ from experiments.reports import report, run_log
 from experiments.training import train as training
 from experiments.training.plan import settings_of
 from experiments.training.run_folder import run_of
-from stn_keras import SpatialTransformer, with_spatial_transformer
+from stn_keras import SpatialTransformer
+from stn_keras.models import with_spatial_transformer
 
 PUBLISHED = replace(SETTINGS, schedule="published", epochs=7, batch_size=5)
 
@@ -174,7 +175,7 @@ def test_a_report_tells_what_transformers_take_back(tmp_path):
     seeds = [result(replace(SETTINGS, seed=seed), 0.9) for seed in range(3)]
     report.write(report.summarize(TINY, seeds, TINY_DATA), {}, tmp_path)
     assert "take back" not in (tmp_path / "report.md").read_text()
-    seeds[0].undone, seeds[2].undone = (
+    seeds[0].invariance, seeds[2].invariance = (
         {"turned": 0.5, "scaled": -0.004, "shifted": -0.25},
         {"turned": 1, "scaled": 0, "shifted": 0},
     )
@@ -189,9 +190,9 @@ def test_a_report_of_before_is_read(tmp_path):
     run_log.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
     file = tmp_path / run_log.FILE
     record = json.loads(file.read_text())
-    del record["undone"]
+    del record["invariance"]
     file.write_text(json.dumps(record | {"theta_deviation": 0.2}))
-    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])[0].undone is None
+    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])[0].invariance is None
 
 
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):
@@ -259,10 +260,8 @@ def test_a_model_is_compared_with_the_classifier_of_its_schedule():
 
 
 def test_the_tutorials_transformer_reads_background_outside_the_image(rng):
-    model = with_spatial_transformer(
-        tutorial_cnn(),
-        SpatialTransformer(tutorial_localization_net(), name="spatial_transformer"),
-    )
+    transformer = SpatialTransformer(tutorial_localization_net(), name="spatial_transformer")
+    model = with_spatial_transformer(tutorial_cnn(), transformer)
     digits = rng.random((2, 28, 28, 1), "float32")
     black = model.predict(np.zeros_like(digits), verbose=0)
     assert (model.predict(digits, verbose=0) != black).any()

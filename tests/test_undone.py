@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from experiments.evaluation import motion_invariance as undone
+from experiments.evaluation import motion_invariance
 from stn_keras import SpatialTransformer
 from stn_keras.ops import identity_coordinates
 
@@ -43,32 +43,34 @@ def test_what_follows_the_object_takes_all_of_every_motion_back(blobs):
         centres, axes = frames(images)
         return centres[:, None] + np.einsum("nij,pj->npi", axes, grid)
 
-    parts = undone.measure(follow, blobs)
+    parts = motion_invariance.measure(follow, blobs)
     assert list(parts) == ["turned by 10 degrees", "scaled by 10 %", "shifted by 5 %"]
     np.testing.assert_allclose(list(parts.values()), 1, atol=0.02)
 
 
 @pytest.mark.parametrize("part", [-0.5, 0.25, 1.0])
 def test_what_follows_a_shift_in_part_takes_that_part_back(blobs, part):
-    grid = ops.convert_to_numpy(identity_coordinates(undone.GRID, SIZE))
+    grid = ops.convert_to_numpy(identity_coordinates(motion_invariance.GRID, SIZE))
 
     def follow(images):
         return grid + part * frames(images)[0][:, None, None]
 
-    assert undone.measure(follow, blobs)["shifted by 5 %"] == pytest.approx(part, abs=0.01)
+    assert motion_invariance.measure(follow, blobs)["shifted by 5 %"] == pytest.approx(
+        part, abs=0.01
+    )
 
 
 @pytest.mark.parametrize("family", ["affine", "homography", "tps", "similarity"])
 def test_a_transformer_that_does_nothing_takes_nothing_back(blobs, family):
     layer = SpatialTransformer(transform=family)
     layer(blobs)
-    read = undone.coordinates_reader(layer, lambda images: layer.predict_theta(images))
-    np.testing.assert_allclose(list(undone.measure(read, blobs).values()), 0, atol=1e-5)
+    read = motion_invariance.coordinates_reader(layer, lambda images: layer.predict_theta(images))
+    np.testing.assert_allclose(list(motion_invariance.measure(read, blobs).values()), 0, atol=1e-5)
 
 
 def test_motions_are_about_the_middle_of_the_image():
     middle = np.array([(SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2])
-    for label, matrices in undone.motions(SIZE).items():
+    for label, matrices in motion_invariance.motions(SIZE).items():
         moved = np.array([matrix[:, :2] @ middle + matrix[:, 2] for matrix in matrices]) - middle
         expected = [[-2.6, 0], [2.6, 0]] if label == "shifted by 5 %" else 0
         np.testing.assert_allclose(moved, np.broadcast_to(expected, (2, 2)), atol=1e-9)
@@ -79,5 +81,8 @@ def test_of_integers_and_of_floats_the_same(blobs):
         return np.broadcast_to(images.mean((1, 2, 3))[:, None, None], (len(images), 4, 2)) * 9
 
     whole = np.rint(blobs * 255).astype("uint8")
-    parts = undone.measure(mean_brightness, whole), undone.measure(mean_brightness, whole / 255)
+    parts = (
+        motion_invariance.measure(mean_brightness, whole),
+        motion_invariance.measure(mean_brightness, whole / 255),
+    )
     assert parts[0] == pytest.approx(parts[1])

@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -40,37 +41,34 @@ PICKLED_NAMES = {
 }
 
 
-def load_cifar10(data_dir):
+def load_cifar10(data_dir: str | Path | None) -> Source:
     """CIFAR-10 from its folder, or from Keras's cache."""
     folder = data_folder(data_dir)
-    images = download_cifar10() if folder == keras_cache() else read_cifar10(folder)
-    return Source(*images[:-1], note=images[-1])
+    return download_cifar10() if folder == keras_cache() else read_cifar10(folder)
 
 
-def read_cifar10(folder):
+def read_cifar10(folder: Path) -> Source:
     """CIFAR-10 from a folder with one of its forms; see `FORMS`.
 
     Args:
         folder: where to look.
 
     Returns:
-        (training images, labels, test images, labels, note): uint8 (N, 32, 32, 3) and int64 (N,);
-        the note says what is special about the copy, or is empty.
+        A `Source` of uint8 images (N, 32, 32, 3).
 
     Raises:
         UserError: none of them is there, or it is damaged.
     """
     for name, read in FORMS.items():
         if (folder / name).exists():
-            arrays, note = read(folder / name)
-            _check(arrays, folder / name)
-            arrays[1::2] = [labels.astype("int64") for labels in arrays[1::2]]
-            return *(np.ascontiguousarray(array) for array in arrays), note
+            source = read(folder / name)
+            _check(source, folder / name)
+            return source.contiguous()
     raise UserError(f"expected CIFAR-10 in {folder} as one of {', '.join(FORMS)}, found none")
 
 
-def download_cifar10():
-    """CIFAR-10 from Keras's cache, downloaded where it is not there; as `read_cifar10` gives it."""
+def download_cifar10() -> Source:
+    """CIFAR-10 from Keras's cache, downloaded where it is not there."""
     try:
         (x, y), (x_test, y_test) = import_keras("keras").datasets.cifar10.load_data()
     except Exception as error:  # urllib, tarfile and pickle each have their own
@@ -78,14 +76,12 @@ def download_cifar10():
             f"CIFAR-10 is neither at hand nor can it be downloaded ({one_line(error)}); pass a "
             f"folder with one of {', '.join(FORMS)} by --data-dir or STN_DATA_DIR"
         ) from None
-    labels = (array.reshape(-1).astype("int64") for array in (y, y_test))
-    return x, next(labels), x_test, next(labels), ""
+    return Source(x, y.reshape(-1), x_test, y_test.reshape(-1)).contiguous()
 
 
 def _read_npz(path):
-    arrays = read_arrays(path, KEYS, WHOLE)
-    arrays[1::2] = [labels.reshape(-1) for labels in arrays[1::2]]
-    return arrays, ""
+    x, y, x_test, y_test = read_arrays(path, KEYS, WHOLE)
+    return Source(x, y.reshape(-1), x_test, y_test.reshape(-1))
 
 
 def _read_batches(folder):
@@ -93,7 +89,7 @@ def _read_batches(folder):
     with reading(WHOLE, folder):
         training = [_read_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
         images, labels = (np.concatenate(parts) for parts in zip(*training, strict=True))
-        return [images, labels, *_read_batch(folder / "test_batch")], ""
+        return Source(images, labels, *_read_batch(folder / "test_batch"))
 
 
 def _read_batch(path):
@@ -133,10 +129,8 @@ def _read_jpeg_zip(path):
         part = np.array([name.split("/")[-3] for name in names])
         labels = np.array([classes[name.split("/")[-2]] for name in names])
         images = _decode(files)
-    arrays = []
-    for name in ("train", "test"):
-        arrays += [images[part == name], labels[part == name]]
-    return arrays, JPEG_NOTE
+    train, test = part == "train", part == "test"
+    return Source(images[train], labels[train], images[test], labels[test], note=JPEG_NOTE)
 
 
 def _decode(files):
@@ -164,11 +158,10 @@ def _read_folder(path):
     found = find_images(path)
     if found.test is None or found.classes != CLASSES:
         raise UserError(f"expected {path}/train and {path}/test with CIFAR-10's ten classes")
-    arrays = []
-    for part in (found.training, found.test):
-        arrays += [ImageFiles(part.paths, SHAPE)[:], part.labels]
+    train, test = (ImageFiles(part.paths, SHAPE)[:] for part in (found.training, found.test))
     lossy = any(path.suffix.lower() in (".jpg", ".jpeg") for path in found.training.paths)
-    return arrays, JPEG_NOTE if lossy else ""
+    note = JPEG_NOTE if lossy else ""
+    return Source(train, found.training.labels, test, found.test.labels, note=note)
 
 
 # name in the data folder -> function that reads it
@@ -180,7 +173,7 @@ FORMS = {
 }
 
 
-def _check(arrays, path):
+def _check(source, path):
     sound = all(
         images.dtype == np.uint8
         and images.ndim == 4
@@ -190,10 +183,12 @@ def _check(arrays, path):
         and np.issubdtype(labels.dtype, np.integer)
         and labels.min() >= 0
         and labels.max() <= 9
-        for images, labels in zip(arrays[::2], arrays[1::2], strict=True)
+        for images, labels in source.parts
     )
     if not sound:
-        shapes = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
+        shapes = ", ".join(
+            f"{array.dtype} {array.shape}" for part in source.parts for array in part
+        )
         raise UserError(
             f"expected uint8 images (N, 32, 32, 3) with labels from 0 to 9 at {path}, got {shapes}"
         )

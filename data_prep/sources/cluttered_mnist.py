@@ -22,11 +22,15 @@ def load_cluttered_mnist(data_dir):
         f"it cannot be downloaded: put {ORIGIN} there under this name, or pass its "
         "folder with --data-dir or STN_DATA_DIR",
     )
-    for images, labels in zip(arrays[::2], arrays[1::2], strict=True):
+    source = SourceWithValidation(*arrays)
+    for images, labels in source.parts:
         _check(images, labels, path)
-    arrays[::2] = [images.reshape(-1, 40, 40, 1) for images in arrays[::2]]
-    arrays[1::2] = [labels[:, 0].astype("int64") for labels in arrays[1::2]]
-    return SourceWithValidation(*arrays)
+    as_images = (
+        array
+        for images, labels in source.parts
+        for array in (images.reshape(-1, 40, 40, 1), labels[:, 0].astype("int64"))
+    )
+    return SourceWithValidation(*as_images)
 
 
 def _check(images, labels, path):

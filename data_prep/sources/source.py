@@ -22,7 +22,24 @@ class Source:
     test_labels: np.ndarray
     note: str = field(default="", kw_only=True)
 
-    def fingerprint(self):
+    @property
+    def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Images and labels of each part, training first."""
+        return [
+            (self.train_images, self.train_labels),
+            (self.test_images, self.test_labels),
+        ]
+
+    def contiguous(self) -> "Source":
+        """The same with its arrays in one piece each and labels int64."""
+        arrays = (
+            array
+            for images, labels in self.parts
+            for array in (np.ascontiguousarray(images), np.ascontiguousarray(labels, "int64"))
+        )
+        return type(self)(*arrays, note=self.note)
+
+    def fingerprint(self) -> str:
         """SHA-256 of all images and labels."""
         digest = hashlib.sha256()
         for member in fields(self):
@@ -37,6 +54,11 @@ class SourceWithValidation(Source):
 
     validation_images: np.ndarray
     validation_labels: np.ndarray
+
+    @property
+    def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Images and labels of each part, training first and validation last."""
+        return [*super().parts, (self.validation_images, self.validation_labels)]
 
 
 def named_folder(data_dir):

@@ -49,7 +49,7 @@ class RunResult:
         images_per_second: of `predict`, on the device that evaluated.
         training_seconds: sum over the epochs.
         history: rows of history.csv.
-        undone: motion -> part of it that the transformer takes back, see
+        invariance: motion -> part of it that the transformer removes, see
             `experiments.evaluation.motion_invariance`; None without a transformer, or where it was
             not measured.
     """
@@ -65,7 +65,7 @@ class RunResult:
     images_per_second: float = 0.0
     training_seconds: float = 0.0
     history: list = field(default_factory=list)
-    undone: dict | None = None
+    invariance: dict | None = None
     schedule: dict | None = None
 
     @property
@@ -145,21 +145,6 @@ def check_comparable(trained):
             )
 
 
-def load_run_model(run, image_shape):
-    """The best model of a run.
-
-    Raises:
-        UserError: the file is missing or damaged, or the model reads images of another shape.
-    """
-    model = load_model(run.best_model)
-    if model.input_shape[1:] != image_shape:
-        raise UserError(
-            f"expected a model of images {image_shape} at {run.best_model}, "
-            f"got one of {model.input_shape[1:]}"
-        )
-    return model
-
-
 def make_sweeps(data):
     """Axis label -> `LabelledImages`: test images distorted by each of its values in turn."""
     if data.swept is None:
@@ -182,7 +167,7 @@ def evaluate_run(run, settings, data, sweeps):
         (model, `RunResult`).
     """
     run.check_data(data.parameters)
-    model = load_run_model(run, data.image_shape)
+    model = load_model(run.best_model, data.image_shape)
     result = RunResult(
         settings,
         model.count_params(),
@@ -209,7 +194,7 @@ def evaluate_run(run, settings, data, sweeps):
     if len(result.history) < epochs:
         raise UserError(f"expected {epochs} epochs in {run.history}, got {len(result.history)}")
     result.training_seconds = sum(row["seconds"] for row in result.history)
-    result.undone = _measure_undone(model, images)
+    result.invariance = _measure_invariance(model, images)
     return model, result
 
 
@@ -248,12 +233,12 @@ def predict_theta(model, images):
 
 def transformer_of(model):
     """The model's spatial transformer, or None."""
-    from stn_keras import SpatialTransformer
+    from stn_keras.layers import find_transformers
 
-    return next((layer for layer in model.layers if isinstance(layer, SpatialTransformer)), None)
+    return next(iter(find_transformers(model)), None)
 
 
-def _measure_undone(model, images):
+def _measure_invariance(model, images):
     """`motion_invariance.measure` of the first images; None where the model has no transformer."""
     transformer = transformer_of(model)
     if transformer is None:

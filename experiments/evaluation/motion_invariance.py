@@ -1,4 +1,4 @@
-"""How much of a motion of its input a spatial transformer takes back."""
+"""How far the output of a spatial transformer is invariant to a motion of its input."""
 
 import numpy as np
 from keras import ops
@@ -53,7 +53,7 @@ def measure(read_coordinates, images):
     images = as_input(np.asarray(images))
     shown = read_coordinates(images)
     return {
-        label: _part_undone(read_coordinates, images, shown, matrices)
+        label: _invariance(read_coordinates, images, shown, matrices)
         for label, matrices in motions(images.shape[1:3]).items()
     }
 
@@ -76,7 +76,7 @@ def coordinates_reader(transformer, predict_theta):
     return read_coordinates
 
 
-def _part_undone(read_coordinates, images, shown, matrices):
+def _invariance(read_coordinates, images, shown, matrices):
     left, whole = 0.0, 0.0
     for matrix in matrices:
         again = read_coordinates(_moved(images, matrix))

@@ -95,7 +95,9 @@ def _summarize_model(name, results, experiment):
         },
         "images_per_second": float(np.mean([result.images_per_second for result in results])),
         "training_seconds": float(np.mean([result.training_seconds for result in results])),
-        "undone": _mean_undone([result.undone for result in results if result.undone]),
+        "invariance": _mean_invariance(
+            [result.invariance for result in results if result.invariance]
+        ),
         "runs": [
             {
                 "seed": result.seed,
@@ -110,12 +112,12 @@ def _summarize_model(name, results, experiment):
     }
 
 
-def _mean_undone(measured):
+def _mean_invariance(measured):
     """Motion -> part that the transformer takes back, mean over the seeds where it is noted."""
     if not measured:
         return None
     return {
-        motion: float(np.mean([undone[motion] for undone in measured])) for motion in measured[0]
+        motion: float(np.mean([of_seed[motion] for of_seed in measured])) for motion in measured[0]
     }
 
 
@@ -174,9 +176,9 @@ def _paired_tests(summary):
     ]
 
 
-def _undone(summary):
+def _invariance(summary):
     """What is left of a motion of the images behind each transformer."""
-    measured = {m["model"]: m["undone"] for m in summary["models"] if m["undone"]}
+    measured = {m["model"]: m["invariance"] for m in summary["models"] if m["invariance"]}
     motions = list(next(iter(measured.values())))
     rows = [
         ["model", *motions],
@@ -263,7 +265,7 @@ def _markdown(summary, pictures):
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
         *(_differences(summary) if any(m["published"] for m in summary["models"]) else ()),
         *(_paired_tests(summary) if summary["paired_tests"] else ()),
-        *(_undone(summary) if any(m["undone"] for m in summary["models"]) else ()),
+        *(_invariance(summary) if any(m["invariance"] for m in summary["models"]) else ()),
         "## How it was made",
         "",
         *(f"    {command}" for command in commands(summary)),

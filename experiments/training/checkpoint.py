@@ -49,11 +49,15 @@ def load_state(model, path):
         raise _damaged(path, error) from None
 
 
-def load_model(path):
+def load_model(path, image_shape=None):
     """A whole model, of Keras's and this project's layers alone.
 
+    Args:
+        path: the file.
+        image_shape: (H, W, C) of the images that it must read; None: any.
+
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or the model reads other images.
     """
     from stn_keras.export import loading
 
@@ -63,6 +67,11 @@ def load_model(path):
         raise UserError(str(error)) from None
     if not isinstance(model.input_shape, tuple):
         raise UserError(f"expected a model of one input in {path}")
+    read_shape = model.input_shape[1:]
+    if image_shape is not None and read_shape != image_shape:
+        raise UserError(
+            f"expected a model of images {image_shape} at {path}, got one of {read_shape}"
+        )
     return model
 
 
