@@ -181,7 +181,7 @@ def built(layer=None, shape=(2, 8, 8, 1)):
         ),
         (
             lambda: SpatialTransformer(bounds={"rotation_degrees": (-90, 90)}),
-            "'rotation_degrees' needs one of the transforms 'decomposed_affine', 'rotation', 'similarity'",
+            "'rotation_degrees' needs one of .* 'decomposed_affine', 'rotation', 'similarity'",
         ),
         (
             lambda: SpatialTransformer(transform="rotation", bounds={"tx": 0}),
