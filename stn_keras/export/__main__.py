@@ -4,6 +4,7 @@ import argparse
 import signal
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import keras
 import numpy as np
@@ -27,10 +28,10 @@ class Terminated(KeyboardInterrupt):
 class OneLineParser(argparse.ArgumentParser):
     """An `ArgumentParser` whose errors are one line, without the usage before it."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.fail(f"{message} (see --help)")
 
-    def fail(self, message):
+    def fail(self, message: object) -> NoReturn:
         """End with exit code 2 and a message, on one line."""
         self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
 

@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -80,11 +80,11 @@ class TransformerMonitor(keras.callbacks.Callback):
 
     def __init__(
         self,
-        images,
+        images: Any,
         folder: str | os.PathLike,
         labels: Sequence | None = None,
         layer: SpatialTransformer | str | None = None,
-        localization_inputs=None,
+        localization_inputs: Any = None,
         shown: int = 10,
         prefix: str = "theta",
     ):

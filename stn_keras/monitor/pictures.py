@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -218,12 +218,12 @@ class Page:
         middle = self.tops[row] + self.heights[row] / 2
         self.axes.text(LEFT - 2 * GAP, middle, text, fontsize=9, ha="right", va="center")
 
-    def label_column(self, column: int, label) -> None:
+    def label_column(self, column: int, label: Any) -> None:
         """Write a label above a column."""
         middle = self.cell(0, column).left + self.cell_width / 2
         self.axes.text(middle, TOP / 2, label, fontsize=9, ha="center", va="center")
 
-    def pixels(self, cell: Cell, width: int):
+    def pixels(self, cell: Cell, width: int) -> Any:
         """The matplotlib transform from pixels of an image that fills a cell, `width` of them."""
         from matplotlib.transforms import Affine2D
 
@@ -231,7 +231,7 @@ class Page:
         to_inches = Affine2D().translate(0.5, 0.5).scale(scale).translate(cell.left, cell.top)
         return to_inches + self.axes.transData
 
-    def fill(self, cell: Cell, color: str):
+    def fill(self, cell: Cell, color: str) -> Any:
         """Fill a cell with a color; the matplotlib patch."""
         from matplotlib.patches import Rectangle
 

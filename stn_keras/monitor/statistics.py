@@ -1,5 +1,7 @@
 """What a transformer does with a batch, as statistics, and what is wrong with them."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -68,7 +70,7 @@ def find_problems(statistics: dict[str, float]) -> dict[str, str]:
     return problems
 
 
-def are_alike(batch) -> bool:
+def are_alike(batch: Any) -> bool:
     """Whether all samples are equal up to rounding; False if any is NaN."""
     batch = ops.convert_to_numpy(batch).astype("float64")
     return bool((np.ptp(batch, axis=0) <= _SMALLEST_SPREAD * np.abs(batch).max()).all())
