@@ -98,12 +98,11 @@ def _own_transformer(model):
 def _outputs_with_theta(model):
     """The named outputs of the model's graph, in which the transformer also returns its theta."""
     transformer, returned = _own_transformer(model), {}
-    with_theta = _ReturnTheta(transformer)
 
     def call(layer, *args, **kwargs):
         if layer is not transformer:
             return layer(*args, **kwargs)
-        straightened, theta = with_theta(*args, **kwargs)
+        straightened, theta = layer(*args, **kwargs, return_theta=True)
         returned.update(theta=theta, straightened=straightened)
         return straightened
 
@@ -112,18 +111,3 @@ def _outputs_with_theta(model):
         graph, input_tensors=model.inputs[0], clone_function=lambda layer: layer, call_function=call
     )
     return {"scores": again.outputs[0], **returned}
-
-
-class _ReturnTheta(keras.layers.Layer):
-    """Calls a transformer for its output and its theta.
-
-    The transformer cannot be a part of the new model: Keras takes the number of a layer's outputs
-    from its first call, which returned one.
-    """
-
-    def __init__(self, transformer):
-        super().__init__(name=transformer.name, dtype=transformer.dtype_policy, autocast=False)
-        self.transformer = transformer
-
-    def call(self, images, localization_inputs=None):
-        return self.transformer(images, localization_inputs, return_theta=True)
