@@ -64,6 +64,8 @@ class AffineFamily(Transform):
         units = points.pixels_per_unit
         if self.turns_pixels:
             units = [_stack([units[0], units[1], units[axis]]) for axis in (0, 1)]
+        # As tensors: torch does not multiply a tensor that needs a gradient by a NumPy array.
+        units = [ops.cast(unit, theta.dtype) for unit in units]
         coefficients = [deviation[:, axis] * units[axis] for axis in (0, 1)]
         return add_to_identity(coefficients, points.homogeneous, points.pixels)
 
