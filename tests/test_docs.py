@@ -141,7 +141,7 @@ def coordinates(transform, theta, output_size, input_size):
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (28, 28), (33, 5)], ids=str)
 def test_a_family_of_your_own_is_exact_at_its_identity(name, align_corners, size):
-    transform = own_family(name)(align_corners)
+    transform = own_family(name)(align_corners=align_corners)
     read = coordinates(transform, transform.identity, size, size)
     np.testing.assert_array_equal(read, np.stack(np.mgrid[: size[0], : size[1]][::-1], axis=-1))
     read = coordinates(transform, transform.identity, (4, 6), size)
@@ -150,7 +150,9 @@ def test_a_family_of_your_own_is_exact_at_its_identity(name, align_corners, size
 
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_your_own_shear_is_that_of_an_affine_theta(align_corners):
-    ours = coordinates(own_family("Shear")(align_corners), [0.25, -0.5], (4, 6), (7, 5))
+    ours = coordinates(
+        own_family("Shear")(align_corners=align_corners), [0.25, -0.5], (4, 6), (7, 5)
+    )
     affine = transforms.Affine(align_corners=align_corners)
     np.testing.assert_allclose(
         ours, coordinates(affine, [1, 0.25, 0, -0.5, 1, 0], (4, 6), (7, 5)), atol=1e-5
@@ -187,7 +189,7 @@ def test_a_family_of_your_own_gets_a_gradient_at_its_identity(rng, name):
 @pytest.mark.parametrize("name", OWN_FAMILIES)
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_a_family_of_your_own_is_saved_and_loaded(rng, tmp_path, name, align_corners):
-    transform = own_family(name)(align_corners)
+    transform = own_family(name)(align_corners=align_corners)
     layer = SpatialTransformer(
         keras.layers.Flatten(),
         transform,

@@ -1,11 +1,12 @@
-"""The kernel that a TensorFlow training graph on a CPU gets compute what plain graphs compute."""
+"""The kernels of a TensorFlow training graph on a CPU compute what plain operations compute."""
 
 import keras
 import numpy as np
 import pytest
 
-from stn_keras import SpatialTransformer
-from stn_keras.ops import backend
+from stn_keras import GridGenerator, Sampler, SpatialTransformer
+from stn_keras.backend import tensorflow_xla
+from stn_keras.ops import warp
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("fusion is for TensorFlow graphs", allow_module_level=True)
@@ -27,22 +28,31 @@ def tilted_transformer(shape, **arguments):
     return layer
 
 
-def output_and_gradients(layer, images, training, upstream):
-    @tf.function
+def output_and_gradients(layer, images, upstream):
+    """Compiled in a graph, operation by operation where it is eager."""
+
     def run(images):
         with tf.GradientTape() as tape:
             tape.watch(images)
-            outputs = layer(images, training=training)
+            outputs = layer(images, training=True)
         inputs = [images, layer.regressor.kernel.value, layer.regressor.bias.value]
         return outputs, *tape.gradient(outputs, inputs, upstream)
 
-    return run(images)
+    return tf.function(run)(images), run(images)
 
 
-def compiled_calls(layer, images, training):
-    graph = tf.function(lambda images: layer(images, training=training)).get_concrete_function(
-        images
-    )
+def compiled_calls(layer, images, recorded):
+    """Kernels in a graph, whose gradients are recorded or not."""
+
+    @tf.function
+    def run(images):
+        if not recorded:
+            return layer(images, training=True)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            return layer(images, training=False)
+
+    graph = run.get_concrete_function(images)
     return [
         operation.name
         for operation in graph.graph.get_operations()
@@ -62,48 +72,63 @@ def compiled_calls(layer, images, training):
         (CHANNELS_FIRST, {"data_format": "channels_first"}),
     ],
 )
-def test_training_graph_equals_inference_graph(shape, arguments):
+def test_kernels_equal_plain_operations(shape, arguments):
     rng = np.random.default_rng(1)
     layer = tilted_transformer(shape, **arguments)
     images = tf.constant(rng.random(shape, "float32"))
     upstream = tf.constant(rng.random(layer.compute_output_shape(shape), "float32"))
-    fused, plain = (
-        output_and_gradients(layer, images, training, upstream) for training in (True, False)
-    )
+    fused, plain = output_and_gradients(layer, images, upstream)
     for ours, expected in zip(fused, plain, strict=True):
         scale = max(1, np.abs(expected).max())
         # XLA rounds coordinates near 90 another way, by 1e-5 of a pixel of noise.
         np.testing.assert_allclose(ours / scale, expected / scale, atol=5e-5)
 
 
-def test_second_gradient_equals_inference_graph():
+def test_second_gradient_equals_that_of_plain_operations():
     """A penalty on the gradient to the images, as WGAN-GP trains with."""
     rng = np.random.default_rng(3)
     layer = tilted_transformer(SMALL, interpolation="bicubic")
     images, upstream = (tf.constant(rng.random(SMALL, "float32")) for _ in range(2))
 
     @tf.function
-    def penalty_gradient(training):
+    def penalty_gradient(compiled):
         with tf.GradientTape() as outer:
             with tf.GradientTape() as inner:
                 inner.watch(images)
                 theta = layer.regressor(tf.zeros((3, 198)))
-                outputs = layer.warp(images, theta, training=training)
+                outputs = warp(images, theta, interpolation="bicubic", compiled=compiled)
             penalty = tf.reduce_sum(inner.gradient(outputs, images, upstream) ** 2)
         return outer.gradient(penalty, layer.regressor.bias.value)
 
     np.testing.assert_allclose(penalty_gradient(True), penalty_gradient(False), rtol=1e-4)
 
 
-def test_only_training_compiles():
+def test_only_where_gradients_are_recorded_kernels_are_compiled():
     layer, images = tilted_transformer(SMALL), tf.zeros(SMALL)
-    assert len(compiled_calls(layer, images, training=True)) == 1
-    assert not compiled_calls(layer, images, training=False)
+    assert len(compiled_calls(layer, images, recorded=True)) == 1
+    assert not compiled_calls(layer, images, recorded=False)
+
+
+def test_the_parts_are_compiled_where_the_layer_is():
+    grid, sampler = GridGenerator(output_size=SMALL[1:3]), Sampler()
+    theta = tf.zeros((3, 6))
+    assert (
+        len(compiled_calls(lambda x, training: sampler(x, grid(theta)), tf.zeros(SMALL), True)) == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "kernels"), [("affine", 1), ("tps", 1), ("homography", 2), ("rotation", 1)]
+)
+def test_a_grid_that_ends_in_a_product_shares_the_sampler_s_kernel(family, kernels):
+    layer = SpatialTransformer(transform=family)
+    layer.build(SMALL)
+    assert len(compiled_calls(layer, tf.zeros(SMALL), recorded=True)) == kernels
 
 
 def test_without_xla_nothing_compiles(monkeypatch):
-    monkeypatch.setattr(backend, "_has_xla", lambda: False)
-    assert not compiled_calls(tilted_transformer(SMALL), tf.zeros(SMALL), training=True)
+    monkeypatch.setattr(tensorflow_xla, "is_available", lambda: False)
+    assert not compiled_calls(tilted_transformer(SMALL), tf.zeros(SMALL), recorded=True)
 
 
 @pytest.mark.parametrize("shape", [SMALL, LARGE])
@@ -127,7 +152,7 @@ def test_images_of_changing_size():
 
 
 @pytest.mark.parametrize("transform", ["homography", "tps"])
-def test_grids_of_every_end_train_as_they_infer(transform):
+def test_grids_of_every_end_equal_plain_operations(transform):
     """One that ends in a matmul shares the sampler's kernel; another has its own."""
     rng = np.random.default_rng(4)
     layer = SpatialTransformer(transform=transform)
@@ -137,10 +162,10 @@ def test_grids_of_every_end_train_as_they_infer(transform):
     upstream = tf.constant(rng.random(SMALL, "float32"))
 
     @tf.function
-    def run(training):
+    def run(compiled):
         with tf.GradientTape() as tape:
             tape.watch((images, theta))
-            outputs = layer.warp(images, theta, training=training)
+            outputs = warp(images, theta, layer.transform, compiled=compiled)
         return outputs, *tape.gradient(outputs, (images, theta), upstream)
 
     for ours, expected in zip(run(True), run(False), strict=True):

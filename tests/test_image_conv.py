@@ -11,13 +11,12 @@ from gradients import value_and_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
-from stn_keras.ops.backend import on_tensorflow_cpu
 
 from conftest import EXACT, TOLERANCE
-from stn_keras import ImageConv2D, with_spatial_transformer
-from stn_keras.layers import image_conv
+from stn_keras import SpatialTransformer, with_spatial_transformer
+from stn_keras.layers import ImageConv2D, image_conv
 
-if not on_tensorflow_cpu():
+if keras.backend.backend() != "tensorflow":
     pytest.skip("elsewhere it is Keras's layer", allow_module_level=True)
 
 
@@ -25,7 +24,7 @@ if not on_tensorflow_cpu():
 def onednn():
     """Blocks of pixels are right without oneDNN too, if slow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_conv, "on_onednn", lambda: True)
+        patch.setattr(image_conv, "uses_onednn", lambda: True)
         yield
 
 
@@ -94,13 +93,13 @@ def test_blocks_are_for_plain_convolutions_of_few_channels(images_shape, argumen
 
 
 def test_without_onednn_it_is_keras_own_layer(monkeypatch):
-    monkeypatch.setattr(image_conv, "on_onednn", lambda: False)
+    monkeypatch.setattr(image_conv, "uses_onednn", lambda: False)
     assert ImageConv2D(4, 3)._block((2, 9, 9, 1)) == 1
 
 
 @pytest.mark.parametrize(("setting", "on"), [("1", True), ("0", False)])
 def test_whether_tensorflow_computes_by_onednn_is_known(setting, on):
-    command = "from stn_keras.ops.backend import on_onednn; print(on_onednn())"
+    command = "from stn_keras.backend import uses_onednn; print(uses_onednn())"
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": setting}
     done = subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
@@ -115,7 +114,7 @@ def test_a_transformer_before_it_learns_as_before_keras_own_layer(rng):
         keras.utils.set_random_seed(0)
         layers = [kind(8, 5, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(10)]
         classifier = keras.Sequential([keras.Input((12, 12, 1)), *layers])
-        model = with_spatial_transformer(classifier, (12, 12, 1))
+        model = with_spatial_transformer(classifier, input_shape=(12, 12, 1))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.1), loss)
         model.fit(images, labels, batch_size=16, shuffle=False, verbose=0)
@@ -141,7 +140,11 @@ def test_it_trains_whatever_keras_settings(rng, policy, data_format):
                 keras.layers.Dense(4, activation="softmax", dtype="float32"),
             ]
         )
-        model = with_spatial_transformer(classifier, (12, 12, 1), **last)
+        model = with_spatial_transformer(
+            classifier,
+            SpatialTransformer(**last, name="spatial_transformer"),
+            input_shape=(12, 12, 1),
+        )
         model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
         kernel = model.get_layer("spatial_transformer").regressor.kernel
         assert not np.any(kernel.numpy())

@@ -260,7 +260,7 @@ def test_a_model_is_compared_with_the_classifier_of_its_schedule():
 
 
 def test_the_tutorials_transformer_reads_background_outside_the_image(rng):
-    transformer = SpatialTransformer(tutorial_localization_net())
+    transformer = SpatialTransformer(tutorial_localization_net(), name="spatial_transformer")
     model = with_spatial_transformer(tutorial_cnn(), transformer)
     digits = rng.random((2, 28, 28, 1), "float32")
     black = model.predict(np.zeros_like(digits), verbose=0)

@@ -13,6 +13,7 @@ from stn_keras._arguments import (
     FillValue,
     Size,
     Tensor,
+    any_symbolic,
     check_data_format,
     check_fill_value,
     check_size,
@@ -158,7 +159,14 @@ class SpatialTransformer(keras.layers.Layer):
     def __call__(self, images, *args, **kwargs):
         # Checked here since Keras spreads errors of `call` over many lines.
         self._check_call(images, *args, **kwargs)
+        if kwargs.get("return_theta") and any_symbolic(images) and self._has_single_output():
+            del kwargs["return_theta"]
+            return TransformerWithTheta(self)(images, *args, **kwargs)
         return super().__call__(images, *args, **kwargs)
+
+    def _has_single_output(self):
+        """Whether Keras takes every symbolic call of this layer to return one tensor."""
+        return bool(self._inbound_nodes) and len(self._inbound_nodes[0].outputs) == 1
 
     def _check_call(self, images, localization_inputs=None, **_):
         """Refuse images that the layer or its localization network cannot read."""
@@ -308,6 +316,38 @@ class SpatialTransformer(keras.layers.Layer):
             for name in ("localization", "transform")
         }
         return cls(**{**config, **nested})
+
+
+@keras.saving.register_keras_serializable(package="stn_keras")
+class TransformerWithTheta(keras.layers.Layer):
+    """Output and theta of a transformer that a model has already called without theta.
+
+    Keras expects as many outputs of each symbolic call of a layer as of the first. Images
+    (N, H, W, C) -> output (N, H', W', C) and theta (N, P).
+    """
+
+    def __init__(self, transformer, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.transformer = transformer
+
+    def build(self, images_shape, localization_inputs_shape=None):
+        if not self.transformer.built:
+            self.transformer.build(images_shape, localization_inputs_shape)
+
+    def call(self, images, localization_inputs=None, training=None):
+        return self.transformer(images, localization_inputs, training=training, return_theta=True)
+
+    def compute_output_spec(self, images, localization_inputs=None, training=None):
+        return self.transformer.compute_output_spec(images, return_theta=True)
+
+    def get_config(self):
+        transformer = keras.saving.serialize_keras_object(self.transformer)
+        return {**super().get_config(), "transformer": transformer}
+
+    @classmethod
+    def from_config(cls, config):
+        transformer = keras.saving.deserialize_keras_object(config["transformer"])
+        return cls(**{**config, "transformer": transformer})
 
 
 def find_transformers(layer: keras.layers.Layer) -> list[SpatialTransformer]:

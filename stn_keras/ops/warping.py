@@ -185,8 +185,8 @@ def warp_by(reader, transform, output_size, images, theta, compiled=None):
     """`warp` by a `Reader`."""
     images, theta = to_tensor(images), array_to_tensor(theta)
     reader.check_images(images.shape)
+    check_batches(images.shape, theta.shape, transform)
     theta, count = flat_theta(transform, theta)
-    check_batches(images, theta, count)
     if theta.shape[0] == (count or 1) and images.shape[0] != 1:
         theta = ops.tile(theta, (ops.shape(images)[0], 1))
     grid = grid_of(reader, transform, output_size, images, count or 1)
@@ -285,15 +285,14 @@ def flat_theta(transform, theta):
     return ops.reshape(theta, (-1, transform.num_parameters)), count
 
 
-def check_batches(images, theta, count):
+def check_batches(images_shape, theta_shape, transform):
     """Refuse different counts of images and thetas, neither of which is 1."""
-    thetas = theta.shape[0]
-    thetas = thetas // (count or 1) if isinstance(thetas, int) else None
-    batches = {images.shape[0], thetas} - {None}
+    single = tuple(theta_shape) in ((transform.num_parameters,), transform.theta_shape)
+    batches = {images_shape[0], 1 if single else theta_shape[0]} - {None}
     if len(batches) > 1 and 1 not in batches:
         raise ValueError(
             "Expected one image, or one for each theta. "
-            f"Received: images.shape={tuple(images.shape)}, thetas={thetas}"
+            f"Received: images.shape={tuple(images_shape)}, theta.shape={tuple(theta_shape)}"
         )
 
 
