@@ -13,13 +13,13 @@ def bar_chart(rows, path):
     names = list(dict.fromkeys(name for row in rows for name in row["times_torch"]))
     figure, axes = plt.subplots(figsize=(14, 5), layout="constrained")
     width = 0.8 / len(names)
-    for number, name in enumerate(names):
+    for index, name in enumerate(names):
         bars = [
             (i, row["times_torch"][name])
             for i, row in enumerate(rows)
             if name in row["times_torch"]
         ]
-        offset = (number - (len(names) - 1) / 2) * width
+        offset = (index - (len(names) - 1) / 2) * width
         axes.bar([i + offset for i, _ in bars], [ratio for _, ratio in bars], width, label=name)
     labels = ["x".join(map(str, row["shape"])) + "\n" + row["mode"] for row in rows]
     axes.set_xticks(range(len(rows)), labels, fontsize=8)

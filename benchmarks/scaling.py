@@ -22,7 +22,8 @@ from cli.run import run_command
 from cli.startup import import_keras
 from data_prep.sets.shards import load_shards, make_shards
 from experiments.environment import describe, device_slug
-from experiments.training.devices import Cluster, scope, start, variable_scope
+from experiments.training.cluster import Cluster
+from experiments.training.devices import scope, start, variable_scope
 
 NAME, SEED, SHARDS, BATCH = "distorted-digits", 42, 8, 128
 # Copies of each digit: the set has this many and its originals, 1, 4 and 16 times the first.

@@ -39,14 +39,14 @@ def missing_package(error):
 
 
 @contextlib.contextmanager
-def reading(what, path):
+def reading(expected, path):
     """Turns any error of what is done inside into one line: expected `what` at `path`."""
     try:
         yield
     except ModuleNotFoundError:
         raise
     except Exception as error:  # zipfile, numpy, csv, pickle and Pillow each have their own
-        raise UserError(f"expected {what} at {path} ({one_line(error)})") from None
+        raise UserError(f"expected {expected} at {path} ({one_line(error)})") from None
 
 
 def printable(text):

@@ -41,10 +41,10 @@ def _end_at_sigterm(message):
 
     Files are whole or absent at every moment, so there is nothing to wait for.
     """
-    own = os.getpid()
+    main_process = os.getpid()
 
     def end(number, frame):
-        if os.getpid() == own:  # a forked worker that has just begun ends without a word
+        if os.getpid() == main_process:  # a forked worker that has just begun ends without a word
             for worker in multiprocessing.active_children():
                 worker.kill()
             os.write(sys.stderr.fileno(), f"{message}\n".encode())

@@ -3,6 +3,7 @@ log level.
 """
 
 import contextlib
+import faulthandler
 import importlib
 import logging
 import os
@@ -17,7 +18,7 @@ def import_keras(name: str) -> ModuleType:
     set_environment()
     # Each of several models that are evaluated in turn is compiled; TensorFlow warns of too many.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with stderr_silenced():
+    with stderr_silenced() as stderr, _crashes_told(stderr):
         return importlib.import_module(name)
 
 
@@ -26,6 +27,19 @@ def set_environment() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Without AVX-512 VNNI TensorFlow leaves it off, though its convolutions are often faster.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+@contextlib.contextmanager
+def _crashes_told(file):
+    """Here a crash of native code writes to `file` where it happened."""
+    if faulthandler.is_enabled():
+        yield
+        return
+    faulthandler.enable(file)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
 
 
 @contextlib.contextmanager

@@ -300,9 +300,9 @@ def draw_grid(dataset, path):
     print(f"{path}: test images and their labels")
 
 
-def print_made(arguments, others, test, kind="training"):
+def print_made(arguments, others, test, part="training"):
     """What has been written."""
-    counts = f"{others:,} {kind} and {test:,} test images"
+    counts = f"{others:,} {part} and {test:,} test images"
     print(f"{arguments.out}: {counts}, seed {arguments.seed}")
 
 

@@ -8,8 +8,10 @@ def default_workers():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def progress_bar(count, says):
+def progress_bar(count, description):
     """A bar of so many images; None shows none."""
     from tqdm import tqdm
 
-    return tqdm(total=count, desc=says, unit="image", unit_scale=True, disable=says is None)
+    return tqdm(
+        total=count, desc=description, unit="image", unit_scale=True, disable=description is None
+    )

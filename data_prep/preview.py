@@ -19,11 +19,11 @@ def save_preview(dataset, path, per_family=3):
         part.suptitle(family, fontsize=10)
         axes = part.subplots(2, per_family, squeeze=False)
         chosen = (split.distortion == index).nonzero()[0][:per_family]
-        for column, number in enumerate(chosen):
+        for column, image in enumerate(chosen):
             for axis, images in zip(
                 axes[:, column], (split.originals, split.distorted), strict=True
             ):
-                axis.imshow(images[number].squeeze(), cmap="gray", vmin=0, vmax=255)
+                axis.imshow(images[image].squeeze(), cmap="gray", vmin=0, vmax=255)
         for axis in axes.flat:
             axis.set(xticks=[], yticks=[])
         if index == 0:

@@ -9,7 +9,7 @@ from cli.errors import UserError
 from cli.parser import OneLineParser
 from experiments.catalogue import EXPERIMENTS
 from experiments.experiment import DEFAULT_SCHEDULE, Experiment
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 
 DEFAULT_EXPERIMENT = "distorted-mnist"
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")

@@ -16,7 +16,8 @@ from experiments.arguments import cluster_of, training_arguments
 from experiments.data.batches import InOrderFilled, RowsOfDraws, ShuffledBatches
 from experiments.data.data import LabelledImages, TrainingImages
 from experiments.experiment import JitterRanges
-from experiments.training.devices import Cluster, start
+from experiments.training.cluster import Cluster
+from experiments.training.devices import start
 from experiments.training.processes import check_address, leaving_at_once, wait_for_first
 from experiments.training.run_folder import Settings, run_of
 
@@ -33,7 +34,8 @@ from experiments.experiment import Schedule
 from experiments.data.data import Data
 from experiments.data.data import LabelledImages
 from experiments.data.data import TrainingImages
-from experiments.training.devices import Cluster, start
+from experiments.training.cluster import Cluster
+from experiments.training.devices import start
 from experiments.training.run_folder import Settings
 from experiments.training.run_folder import run_of
 from experiments.training.train import train

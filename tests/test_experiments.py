@@ -23,7 +23,7 @@ from experiments.experiment import Experiment, Schedule
 from experiments.reports import pictures, report
 from experiments.training import train as training
 from experiments.training.callbacks import SaveBestAndLast, WriteHistory
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 from experiments.training.plan import check_monitor, settings_of
 from experiments.training.run_folder import Run, Settings, next_step, run_of
 from stn_keras import SpatialTransformer

@@ -15,7 +15,7 @@ from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
 from data_prep.sources.picture_files import find_broken
 from experiments import EXPERIMENTS
 from experiments.arguments import data_arguments, evaluation_arguments, training_arguments
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 from experiments.training.plan import fit_batches
 from experiments.training.run_folder import Settings, run_of
 

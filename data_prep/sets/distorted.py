@@ -32,7 +32,7 @@ class Split:
     Attributes:
         originals: (N, H, W, C) uint8.
         labels: (N,) int64, of the originals.
-        distorted: (copies * N, H, W, C) uint8; number i was made from original i modulo N.
+        distorted: (copies * N, H, W, C) uint8; image i was made from original i modulo N.
         distortion: (copies * N,) uint8, position in `DistortedSet.distortions` of what each got.
     """
 

@@ -61,8 +61,8 @@ def make_moved_signs(
     }
     with atomic_folder(out) as folder:
         for place, (name, (part, chosen)) in enumerate(parts.items()):
-            says = f"writing {name}" if progress else None
-            _write(part, chosen, canvas, (seed, place), workers, folder / name, says)
+            description = f"writing {name}" if progress else None
+            _write(part, chosen, canvas, (seed, place), workers, folder / name, description)
     return {name: len(chosen) for name, (_, chosen) in parts.items()}
 
 
@@ -75,7 +75,7 @@ def _split(training, frames, seed):
     return tuple(np.intersect1d(part, few) for part in parts)
 
 
-def _write(part, chosen, canvas, seed, workers, folder, says):
+def _write(part, chosen, canvas, seed, workers, folder, description):
     from PIL import Image
 
     starts = range(0, len(chosen), CHUNK)
@@ -85,7 +85,7 @@ def _write(part, chosen, canvas, seed, workers, folder, says):
     for name in sorted(set(names)):
         (folder / name).mkdir(parents=True)
     made = distorted_chunks(chunks, recipe, seed, min(workers, len(starts)))
-    with progress_bar(len(chosen), says) as bar:
+    with progress_bar(len(chosen), description) as bar:
         for start, (images, _) in zip(starts, made, strict=True):
             for place, image in enumerate(images, start):
                 path = folder / names[place] / f"{chosen[place]:06}.png"

@@ -104,13 +104,13 @@ def training_count(source):
     return count - VALIDATION
 
 
-def show_together(images, labels, numbers):
+def show_together(images, labels, indices):
     """Images of several digits, a channel each, and their sums.
 
     Args:
         images: (M, H, W, 1).
         labels: (M,).
-        numbers: (N, K), the digits that each image shows.
+        indices: (N, K), the digits that each image shows.
 
     Returns:
         (images, labels): (N, H, W, K) and (N,).
@@ -121,7 +121,7 @@ def show_together(images, labels, numbers):
         >>> both.tolist(), total.tolist()
         ([[[[0, 2]]]], [13])
     """
-    return np.moveaxis(images[numbers][..., 0], 1, -1), labels[numbers].sum(1)
+    return np.moveaxis(images[indices][..., 0], 1, -1), labels[indices].sum(1)
 
 
 def _draw_part(recipe, images, labels, seed, bar):

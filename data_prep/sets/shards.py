@@ -43,18 +43,18 @@ class ShardedImages:
     def __len__(self):
         return self.shape[0]
 
-    def __getitem__(self, numbers):
-        """The images of those numbers, a slice or an array of them."""
-        numbers = as_numbers(numbers, len(self))
-        shard = np.searchsorted(self.starts, numbers, side="right") - 1
-        images = np.empty((len(numbers), *self.shape[1:]), "uint8")
-        for number in np.unique(shard):
-            mine = shard == number
-            images[mine] = self._shard(number)[numbers[mine] - self.starts[number]]
+    def __getitem__(self, indices):
+        """The images at those indices, a slice or an array of them."""
+        indices = as_indices(indices, len(self))
+        shard = np.searchsorted(self.starts, indices, side="right") - 1
+        images = np.empty((len(indices), *self.shape[1:]), "uint8")
+        for index in np.unique(shard):
+            mine = shard == index
+            images[mine] = self._shard(index)[indices[mine] - self.starts[index]]
         return images
 
-    def _open(self, number):
-        return np.load(self.paths[number], mmap_mode="r")
+    def _open(self, index):
+        return np.load(self.paths[index], mmap_mode="r")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class WithCopies:
     Attributes:
         images: ((1 + copies) * originals, H, W, C), or what can be indexed like it.
         originals: how many originals there are.
-        first: number of the first one that is taken.
+        first: index of the first one that is taken.
         count: how many are taken.
 
     Example:
@@ -91,17 +91,17 @@ class WithCopies:
     def __len__(self):
         return self.shape[0]
 
-    def __getitem__(self, numbers):
-        """The images of those numbers, a slice or an array of them."""
-        copy, original = np.divmod(as_numbers(numbers, len(self)), self.count)
+    def __getitem__(self, indices):
+        """The images at those indices, a slice or an array of them."""
+        copy, original = np.divmod(as_indices(indices, len(self)), self.count)
         return self.images[copy * self.originals + self.first + original]
 
 
-def as_numbers(numbers, count):
-    """A slice of `count` things, or an array of their numbers -> array of their numbers."""
-    if isinstance(numbers, slice):
-        return np.arange(*numbers.indices(count))
-    return np.asarray(numbers)
+def as_indices(indices, count):
+    """A slice of `count` things, or an array of their indices -> array of their indices."""
+    if isinstance(indices, slice):
+        return np.arange(*indices.indices(count))
+    return np.asarray(indices)
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,14 @@ class _ShardWriter:
                 self.file, self.entries[-1]["sha256"] = None, self.digest.hexdigest()
 
     def _begin(self):
-        number = len(self.entries)
-        self.missing, self.digest = self.lengths[number], hashlib.sha256()
-        self.entries.append({"file": f"train-{number:05}.npy", "images": self.missing})
+        index = len(self.entries)
+        self.missing, self.digest = self.lengths[index], hashlib.sha256()
+        self.entries.append({"file": f"train-{index:05}.npy", "images": self.missing})
         self.file = (self.folder / self.entries[-1]["file"]).open("wb")
         header = io.BytesIO()
         shape = (self.missing, *self.image_shape)
-        kind = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(header, kind)
+        header_fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, header_fields)
         self._write(header.getvalue())
 
     def _write(self, content):
@@ -195,8 +195,8 @@ def make_shards(name, seed, folder, shards, data_dir=None, workers=1, copies=1, 
         writer = _ShardWriter(partial, training, source.train_images.shape[1:], shards)
         writer.append(source.train_images)
         count = training - len(source.train_images)
-        says = f"distorting {source_name}" if progress else None
-        with progress_bar(count + len(source.test_images), says) as bar:
+        description = f"distorting {source_name}" if progress else None
+        with progress_bar(count + len(source.test_images), description) as bar:
             test = _write_distorted(writer, chunks, count, source, bar)
         np.save(partial / LABELS, source.train_labels)
         np.savez(partial / TEST, **vars(test))
@@ -214,9 +214,9 @@ def _to_distort(originals, copies, test):
     """Chunks of all copies of the originals, then of the test images."""
     count = copies * len(originals)
     for start in range(0, count + len(test), CHUNK):
-        numbers = np.arange(start, min(start + CHUNK, count + len(test)))
-        training = numbers[numbers < count] % len(originals)
-        yield np.concatenate([originals[training], test[numbers[numbers >= count] - count]])
+        indices = np.arange(start, min(start + CHUNK, count + len(test)))
+        training = indices[indices < count] % len(originals)
+        yield np.concatenate([originals[training], test[indices[indices >= count] - count]])
 
 
 def _write_distorted(writer, chunks, missing, source, bar):

@@ -87,7 +87,7 @@ def _read_npz(path):
 def _read_batches(folder):
     """The six pickled files of the original distribution, as Keras keeps them."""
     with reading(WHOLE, folder):
-        training = [_read_batch(folder / f"data_batch_{number}") for number in range(1, 6)]
+        training = [_read_batch(folder / f"data_batch_{index}") for index in range(1, 6)]
         images, labels = (np.concatenate(parts) for parts in zip(*training, strict=True))
         return Source(images, labels, *_read_batch(folder / "test_batch"))
 
@@ -140,11 +140,11 @@ def _decode(files):
 
     images = np.empty((len(files), *SHAPE), "uint8")
 
-    def decode(number):
-        with Image.open(io.BytesIO(files[number]), formats=FORMATS) as file:
+    def decode(index):
+        with Image.open(io.BytesIO(files[index]), formats=FORMATS) as file:
             if file.size != SHAPE[:2]:
                 raise ValueError(f"expected pictures of 32x32 pixels, got {file.size}")
-            images[number] = file.convert("RGB")
+            images[index] = file.convert("RGB")
 
     with ThreadPoolExecutor(default_workers()) as pool, progress_bar(len(files), "decoding") as bar:
         for _ in pool.map(decode, range(len(files))):

@@ -52,17 +52,17 @@ class ImageFiles:
     def __len__(self):
         return len(self.paths)
 
-    def __getitem__(self, numbers):
-        """The pictures of those numbers (a slice or an array of them), read by several threads.
+    def __getitem__(self, indices):
+        """The pictures at those indices (a slice or an array of them), read by several threads.
 
         Raises:
             UserError: a file is not a picture.
         """
-        paths = self.paths[numbers]
+        paths = self.paths[indices]
         images = np.empty((len(paths), *self.image_shape), "uint8")
         with ThreadPoolExecutor(default_workers()) as pool:
-            for number, image in enumerate(pool.map(self._read, paths)):
-                images[number] = image
+            for index, image in enumerate(pool.map(self._read, paths)):
+                images[index] = image
         return images
 
     def _read(self, path):
@@ -86,9 +86,9 @@ class FolderPart:
     paths: np.ndarray
     labels: np.ndarray
 
-    def take(self, numbers):
-        """The pictures of those numbers."""
-        return FolderPart(self.root, self.paths[numbers], self.labels[numbers])
+    def take(self, indices):
+        """The pictures at those indices."""
+        return FolderPart(self.root, self.paths[indices], self.labels[indices])
 
 
 @dataclass(frozen=True)
@@ -300,6 +300,6 @@ def write_images(images, labels, folder, progress):
     """
     for label in np.unique(labels):
         (folder / str(label)).mkdir(parents=True)
-    for number in tqdm(range(len(images)), desc=progress, unit="image", unit_scale=True):
-        picture = Image.fromarray(images[number].squeeze())
-        picture.save(folder / str(labels[number]) / f"{number:06}.png")
+    for index in tqdm(range(len(images)), desc=progress, unit="image", unit_scale=True):
+        picture = Image.fromarray(images[index].squeeze())
+        picture.save(folder / str(labels[index]) / f"{index:06}.png")

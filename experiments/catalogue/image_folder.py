@@ -120,9 +120,9 @@ def split(part, share):
     rng = np.random.default_rng(DATA_SEED)
     held_out = np.zeros(len(part.labels), bool)
     for label in range(part.labels.max() + 1):
-        (numbers,) = (part.labels == label).nonzero()
-        count = max(1, round(share * len(numbers)))
-        held_out[rng.choice(numbers, count, replace=False)] = True
+        (indices,) = (part.labels == label).nonzero()
+        count = max(1, round(share * len(indices)))
+        held_out[rng.choice(indices, count, replace=False)] = True
     return part.take(~held_out), part.take(held_out)
 
 

@@ -43,10 +43,10 @@ def balanced(labels, per_class, seed):
     rng = np.random.default_rng(seed)
     chosen = []
     for digit in range(10):
-        (numbers,) = (labels == digit).nonzero()
-        if len(numbers) < per_class:
-            raise UserError(f"expected {per_class} images of each digit, got {len(numbers)}")
-        chosen.append(rng.choice(numbers, per_class, replace=False))
+        (indices,) = (labels == digit).nonzero()
+        if len(indices) < per_class:
+            raise UserError(f"expected {per_class} images of each digit, got {len(indices)}")
+        chosen.append(rng.choice(indices, per_class, replace=False))
     return rng.permutation(np.concatenate(chosen))
 
 

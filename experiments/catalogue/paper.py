@@ -103,8 +103,8 @@ class Column:
             return build(input_shape)
         images = keras.Input(input_shape)
         networks = [build(input_shape) for _ in range(self.digits)]
-        for number, network in enumerate(networks):
-            network.name = f"localization_{number}"
+        for index, network in enumerate(networks):
+            network.name = f"localization_{index}"
         features = [network(images) for network in networks]
         return keras.Model(images, keras.layers.Concatenate()(features), name="localization")
 

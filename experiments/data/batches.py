@@ -11,16 +11,16 @@ class ShuffledBatches(keras.utils.PyDataset):
     """An endless stream of full batches, shuffled: an epoch is every original and, where there are
     copies, one of each.
 
-    Batch number i is a pure function of the seed and i, so a resumed run sees what the unbroken one
+    Batch i is a pure function of the seed and i, so a resumed run sees what the unbroken one
     saw; Keras's hooks at an epoch's end come after it has begun to read the next one.
 
     Args:
         data: `experiments.data.data.TrainingImages`.
         batch_size: images a batch; what is left over at the end of an epoch waits for another one.
         seed: integer.
-        first_epoch: number of the epoch that batch 0 belongs to.
+        first_epoch: index of the epoch that batch 0 belongs to.
         augment: function (images, rng) -> images, or None.
-        part: (number, count): of each batch only this one of so many equal parts.
+        part: (index, count): of each batch only this one of `count` equal parts.
     """
 
     def __init__(self, data, batch_size, seed, first_epoch=0, augment=None, part=(0, 1)):
@@ -53,9 +53,9 @@ class ShuffledBatches(keras.utils.PyDataset):
 
 
 def rows_of(part, batch_size):
-    """The rows of a batch that belong to a part (number, count) of it."""
-    number, count = part
-    return slice(number * batch_size // count, (number + 1) * batch_size // count)
+    """The rows of a batch that belong to a part (index, count) of it."""
+    index, count = part
+    return slice(index * batch_size // count, (index + 1) * batch_size // count)
 
 
 class RowsOfDraws:
@@ -132,7 +132,7 @@ class InOrderFilled(keras.utils.PyDataset):
     Args:
         part: `experiments.data.data.LabelledImages`.
         batch_size: images a batch.
-        share: (number, count): of each batch only this one of so many equal parts.
+        share: (index, count): of each batch only this one of `count` equal parts.
     """
 
     def __init__(self, part, batch_size, share):
@@ -145,7 +145,7 @@ class InOrderFilled(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         count = len(self.part.labels)
-        numbers = index * self.batch_size + np.arange(self.batch_size)[self.rows]
-        weights = (numbers < count) * (self.num_batches * self.batch_size / count)
-        images, labels = self.part.batch(np.minimum(numbers, count - 1))
+        indices = index * self.batch_size + np.arange(self.batch_size)[self.rows]
+        weights = (indices < count) * (self.num_batches * self.batch_size / count)
+        images, labels = self.part.batch(np.minimum(indices, count - 1))
         return images, labels, weights.astype("float32")

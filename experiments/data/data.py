@@ -15,7 +15,7 @@ class TrainingImages:
 
     Attributes:
         images: ((1 + copies) * N, H, W, C) as `as_input` takes them, or what can be indexed like
-            it; number i shows original i modulo N.
+            it; image i shows original i modulo N.
         labels: (N,), of the originals.
     """
 
@@ -37,13 +37,13 @@ class TrainingImages:
         """(H, W, C) of the images of a batch."""
         return self.images.shape[1:]
 
-    def label(self, number):
-        """Labels of the images of those numbers."""
-        return self.labels[number % len(self.labels)]
+    def label(self, index):
+        """Labels of the images at those indices."""
+        return self.labels[index % len(self.labels)]
 
-    def batch(self, numbers, rng):
-        """Images and labels of those numbers, as models take them; what else it takes is drawn."""
-        return as_input(self.images[numbers]), self.label(numbers)
+    def batch(self, indices, rng):
+        """Images and labels at those indices, as models take them; what else it takes is drawn."""
+        return as_input(self.images[indices]), self.label(indices)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class AddedDigits(TrainingImages):
         """(H, W, 2)."""
         return (*self.images.shape[1:3], 2)
 
-    def batch(self, numbers, rng):
-        pairs = np.stack([numbers, rng.integers(len(self.labels), size=len(numbers))], axis=-1)
+    def batch(self, indices, rng):
+        pairs = np.stack([indices, rng.integers(len(self.labels), size=len(indices))], axis=-1)
         images, labels = show_together(self.images, self.labels, pairs)
         return as_input(images), labels
 
@@ -79,9 +79,9 @@ class LabelledImages:
     labels: np.ndarray
     groups: dict = field(default_factory=dict)
 
-    def batch(self, numbers):
-        """Images and labels of those numbers, as models take them."""
-        return as_input(self.images[numbers]), self.labels[numbers]
+    def batch(self, indices):
+        """Images and labels at those indices, as models take them."""
+        return as_input(self.images[indices]), self.labels[indices]
 
     def examples(self, per_group, at_most):
         """Numbers of the images that pictures show.

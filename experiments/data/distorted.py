@@ -101,10 +101,10 @@ class DistortedData:
         """The last originals and every copy of them held out: no digit is in both parts."""
         kept = self._training(len(split.originals))
         images = np.concatenate([split.originals, split.distorted])
-        number = np.arange(len(images)) % len(split.originals)
-        held_out = images[number >= kept]
+        original = np.arange(len(images)) % len(split.originals)
+        held_out = images[original >= kept]
         return (
-            TrainingImages(images[number < kept], split.labels[:kept]),
+            TrainingImages(images[original < kept], split.labels[:kept]),
             LabelledImages(held_out, np.tile(split.labels[kept:], 1 + self.copies)),
         )
 

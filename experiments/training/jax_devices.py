@@ -9,7 +9,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from cli.errors import UserError, one_line
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 from experiments.training.processes import check_address, wait_for_first
 
 

@@ -8,7 +8,7 @@ from experiments.data.data import Data
 from experiments.data.loading import DataOnDemand
 from experiments.experiment import Experiment
 from experiments.training import devices
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 from experiments.training.malloc import keep_freed_pages
 from experiments.training.plan import Job
 from experiments.training.processes import leaving_at_once

@@ -14,7 +14,7 @@ from experiments.data.data import DATA_SEED
 from experiments.data.loading import DataOnDemand
 from experiments.experiment import Experiment, has_transformer
 from experiments.reports.costs import duration, measured_cost
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 from experiments.training.run_folder import Run, Settings, next_step, run_of
 
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 
 from cli.errors import UserError, one_line
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 
 # How long the other processes wait for the first, which makes the data, in seconds.
 PATIENCE = 1800

@@ -5,7 +5,7 @@ import functools
 
 import tensorflow as tf
 
-from experiments.training.devices import Cluster
+from experiments.training.cluster import Cluster
 
 
 def start(cluster: Cluster) -> int:

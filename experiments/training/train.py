@@ -23,7 +23,8 @@ from experiments.training.callbacks import (
     random_states,
 )
 from experiments.training.checkpoint import load_model, load_state, not_finite, read_progress
-from experiments.training.devices import Cluster, gather, scope, variable_scope
+from experiments.training.cluster import Cluster
+from experiments.training.devices import gather, scope, variable_scope
 from experiments.training.run_folder import history_columns
 from stn_keras.optimizers import with_localization_rate
 
@@ -60,7 +61,7 @@ def train(experiment, run, settings, data, monitor=False, cluster=ALONE):
         settings: `experiments.training.run_folder.Settings`.
         data: `experiments.data.data.Data`.
         monitor: draw what the transformer does after each epoch, and write logs for TensorBoard.
-        cluster: `experiments.training.devices.Cluster`; started.
+        cluster: `experiments.training.cluster.Cluster`; started.
 
     Returns:
         The contents of metrics.json; None in all processes but the first.
