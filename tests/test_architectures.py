@@ -57,7 +57,7 @@ def test_iterative_composes_and_reads_the_original_once(rng, transform):
     matrix = getattr(once.transform, "to_affine", lambda theta: theta)
     theta, seen = None, images
     for _ in range(3):
-        change = matrix(once.theta(seen))
+        change = matrix(once.predict_theta(seen))
         theta = change if theta is None else compose(theta, change)
         seen = layer.warp(images, theta)
     np.testing.assert_allclose(numpy(layer(images)), numpy(seen), atol=TOLERANCE["float32"])
@@ -96,7 +96,7 @@ def test_iterative_learns_saves_and_loads(rng, tmp_path):
     np.testing.assert_array_equal(
         loaded.predict(images, verbose=0), model.predict(images, verbose=0)
     )
-    assert loaded.layers[-1].step_transform.parameter_names == Similarity().parameter_names
+    assert loaded.layers[-1].transform.parameter_names == Similarity().parameter_names
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])

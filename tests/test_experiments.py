@@ -303,7 +303,7 @@ def test_a_diverged_run_is_told(tmp_path, quiet_training):
 def test_a_family_that_a_model_cannot_have_is_told():
     settings = replace(SETTINGS, experiment="mnist-1000", model="stn-cnn-stable", transform="tps")
     data = SimpleNamespace(image_shape=(28, 28, 1), num_classes=10)
-    with pytest.raises(UserError, match=r"^stn-cnn-stable-tps: .*constraints"):
+    with pytest.raises(UserError, match=r"^stn-cnn-stable-tps: .*bounds"):
         training.build_model(EXPERIMENTS["mnist-1000"], settings, data)
 
 
