@@ -177,6 +177,7 @@ def warp(
     fill = interpolation, fill_mode, check_fill_value(fill_value)
     reader = Reader(*fill, check_data_format(data_format), supersample)
     if any_symbolic(images, theta):
+        reader.check_images(images.shape)
         return Warp(transform, output_size, reader, compiled)(images, theta)
     return warp_by(reader, transform, output_size, images, theta, compiled)
 

@@ -65,7 +65,7 @@ class AffineFamily(Transform):
         if self.turns_pixels:
             units = [_stack([units[0], units[1], units[axis]]) for axis in (0, 1)]
         # As tensors: torch does not multiply a tensor that needs a gradient by a NumPy array.
-        units = [ops.cast(unit, theta.dtype) for unit in units]
+        units = [ops.cast(units[axis], theta.dtype) for axis in (0, 1)]
         coefficients = [deviation[:, axis] * units[axis] for axis in (0, 1)]
         return add_to_identity(coefficients, points.homogeneous, points.pixels)
 
