@@ -7,7 +7,7 @@ EXTRAS ?= tensorflow,experiments,test
 BACKEND_TESTS := tests/test_laws.py tests/test_references.py tests/test_gradients.py \
 	tests/test_layers.py tests/test_transforms.py tests/test_theta.py tests/test_callbacks.py \
 	tests/test_constraints.py tests/test_architectures.py tests/test_warps.py tests/test_docs.py \
-	tests/test_inference.py tests/test_own_network.py tests/test_torch.py \
+	tests/test_inference.py tests/test_own_network.py tests/test_torch.py tests/test_warp.py \
 	stn_keras
 # A process a core; a file's tests stay together, since they share what one of them has trained.
 PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
