@@ -12,9 +12,11 @@ from stn_keras.monitor import animate, epoch_pictures, row_names, to_rgb
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter
+from PIL import Image
 
 PER_GROUP, AT_MOST = 3, 15
-FRAMES = 12
+FRAMES = 8
+COLORS = 64  # of a still picture
 CONFUSIONS_A_ROW = 4
 # Dashes tell the models apart that come after the last colour.
 LINES = plt.cycler(linestyle=["-", "--", ":"]) * plt.rcParams["axes.prop_cycle"]
@@ -39,18 +41,19 @@ def draw_all(evaluated, results, data, folder):
         "Test images" if data.shown == "test" else f"{data.shown} test images".capitalize()
     )
     captions = {}
-    for name in dict.fromkeys(result.model for result in results):
-        transformed, film = f"transformed-{name}.png", f"epochs-{name}.gif"
-        if name in here:
-            drawn = _draw_model(*here[name], data, folder / transformed, folder / film)
-        else:
-            drawn = [path for path in (folder / transformed, folder / film) if path.exists()]
-        texts = {
-            transformed: f"{test_images} above what the transformer of {name} made of them, with "
-            "the class it then predicts",
-            film: f"What the transformer of {name} learned, epoch by epoch",
-        }
-        captions |= {path.name: texts[path.name] for path in drawn}
+    names = list(dict.fromkeys(result.model for result in results))
+    for name in names:
+        picture = folder / f"transformed-{name}.png"
+        if name in here and transformer_of(here[name][1]) is not None:
+            draw_transformer(*here[name][1:], data, picture)
+        if picture.exists():
+            captions[picture.name] = (
+                f"{test_images} above what the transformer of {name} made of them, with "
+                "the class it then predicts"
+            )
+    if film := _draw_film_of_best(names, here, results, data, folder):
+        name = film.stem.removeprefix("epochs-")
+        captions[film.name] = f"What the transformer of {name} learned, epoch by epoch"
     measured = "validation" if data.validation else "training"
     if data.swept:
         draw_curves(_first_seeds(results, "sweeps"), folder / "curves.png")
@@ -73,16 +76,25 @@ def _first_seeds(results, noted):
     return list(first.values())
 
 
-def _draw_model(run, model, result, data, transformed, film):
-    """Draw what the model's transformer does, if it has one; the files drawn."""
-    drawn = []
-    if transformer_of(model) is not None:
-        draw_transformer(model, result, data, transformed)
-        drawn.append(transformed)
-    if any(run.monitor.glob("epoch-*.png")):
-        draw_film(run.monitor, film)
-        drawn.append(film)
-    return drawn
+def _draw_film_of_best(names, here, results, data, folder):
+    """One film a report: of the most accurate model that was watched; its path, or None."""
+
+    def monitored(name):
+        return name in here and any(here[name][0].monitor.glob("epoch-*.png"))
+
+    def accuracy(name):
+        return np.mean([r.accuracy[data.shown] for r in results if r.model == name])
+
+    films = {name: folder / f"epochs-{name}.gif" for name in names}
+    watched = [name for name, film in films.items() if monitored(name) or film.exists()]
+    if not watched:
+        return None
+    best = max(watched, key=accuracy)
+    if monitored(best):
+        draw_film(here[best][0].monitor, films[best])
+    for name in set(watched) - {best}:
+        films[name].unlink(missing_ok=True)
+    return films[best]
 
 
 def draw_film(folder, path):
@@ -212,4 +224,12 @@ def draw_learning(results, measured, path):
 def _save(figure, path):
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=110)
+        shrink(partial)
     plt.close(figure)
+
+
+def shrink(path):
+    """Rewrite a PNG with a palette, a third of its size or less."""
+    with Image.open(path) as picture:
+        palette = picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+    palette.save(path, format="PNG", optimize=True)
