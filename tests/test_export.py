@@ -517,6 +517,7 @@ def test_a_stopped_command_leaves_no_file_and_says_one_line(
     tmp_path, monkeypatch, capsys, fake, number, code, word
 ):
     before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     dense_net().save(tmp_path / "model.keras")
     fake(lambda batch: signal.raise_signal(number))
     out = tmp_path / "model.txt"
