@@ -10,6 +10,7 @@ from keras import ops
 
 from stn_keras import transforms
 from stn_keras._arguments import to_tensor
+from stn_keras.backend import matmul
 from stn_keras.transforms import Transform
 from stn_keras.transforms.bounds import Bounds
 
@@ -82,7 +83,7 @@ class ThetaRegressor(keras.layers.Layer):
 
     def call(self, features):
         features = ops.cast(ops.reshape(features, (-1, self.kernel.shape[0])), self.compute_dtype)
-        theta = ops.matmul(features, self.kernel) + self.bias
+        theta = matmul(features, ops.convert_to_tensor(self.kernel)) + self.bias
         theta = ops.reshape(theta, (-1, *self._start.shape))
         if not self._bound:
             return theta
