@@ -1,6 +1,11 @@
-"""Doctests of a module for one backend are collected where that backend is installed."""
+"""Doctests of the library run on every backend, those of a backend where it is installed."""
 
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).with_name("stn_keras")
 
 MODULES = {
     "jax": ["experiments/training/jax_devices.py", "stn_keras/backend/jax.py"],
@@ -14,3 +19,10 @@ MODULES = {
 collect_ignore = [
     path for package, paths in MODULES.items() if find_spec(package) is None for path in paths
 ]
+
+
+def pytest_collection_modifyitems(items):
+    """Doctests cannot carry a marker."""
+    for item in items:
+        if LIBRARY in item.path.parents:
+            item.add_marker(pytest.mark.backend)

@@ -1,0 +1,150 @@
+"""The figures of README and docs are those of the committed results."""
+
+import json
+import math
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text()
+
+
+def committed(path):
+    """Text of a committed file: whoever follows the pages overwrites results with their own."""
+    shown = subprocess.run(
+        ["git", "-C", str(ROOT), "show", f"HEAD:{path}"], capture_output=True, text=True
+    )
+    if shown.returncode:
+        pytest.skip("not a git checkout")
+    return shown.stdout
+
+
+def table_of(page, first_column):
+    """Header and rows, as lists of cells, of the table whose header begins with a cell."""
+    table = re.search(rf"^\| {re.escape(first_column)} \|.*\n(?:^\|.*\n)+", page, re.MULTILINE)
+    header, _, *rows = (
+        [cell.strip() for cell in row.strip().strip("|").split("|")]
+        for row in table.group().splitlines()
+    )
+    return header, rows
+
+
+def model_of(experiment, name):
+    """A model's entry in the report, None if it was not run."""
+    models = json.loads(committed(f"results/{experiment}/report.json"))["models"]
+    return next((model for model in models if model["model"] == name), None)
+
+
+def accuracy(experiment, name, images="test"):
+    """Ours, as 99.09 ± 0.09; the error if there are several seeds, nothing for no model."""
+    model = model_of(experiment, name)
+    if model is None:
+        return ""
+    found = model["accuracy"][images]
+    error = found["standard_error"]
+    return f"{100 * found['mean']:.2f}" + (f" ± {100 * error:.2f}" if error is not None else "")
+
+
+def published(experiment, name, images="test"):
+    """The published figure of a model; nothing if there is none."""
+    figure = model_of(experiment, name)["published"].get(images)
+    return "" if figure is None else str(figure)
+
+
+def beside_published(experiment, name, images="test"):
+    """Both, as 98.76 → 99.44 ± 0.01; ours only if nothing was published."""
+    figures = published(experiment, name, images), accuracy(experiment, name, images)
+    return " → ".join(filter(None, figures))
+
+
+def test_the_front_page_has_the_reports_figures():
+    _, rows = table_of(README, "experiment")
+    expected = [
+        ("distorted-mnist", "dense", "distorted"),
+        ("distorted-mnist", "cnn", "distorted"),
+        ("mnist", "cnn", "test"),
+        ("cluttered-mnist", "cnn", "test"),
+        ("cifar10", "lenet", "test"),
+        ("paper-rts", "fcn", "test"),
+    ]
+    assert len(rows) == len(expected)
+    for (*_, alone, behind), (experiment, name, images) in zip(rows, expected, strict=True):
+        assert alone == beside_published(experiment, name, images)
+        assert behind == beside_published(experiment, f"stn-{name}", images)
+
+
+def test_the_front_page_has_the_benchmarks_figures():
+    sampler, step, distortion = (
+        json.loads(committed(f"results/benchmarks/{name}-cpu2.json"))
+        for name in ("sampler", "training-step", "distortion")
+    )
+    textbook = math.exp(
+        sum(math.log(cell["times_textbook"]) for cell in sampler["cells"]) / len(sampler["cells"])
+    )
+    torch = sampler["summary"]["ours, fused"]["geometric_mean"]
+    ratios = [cell["times_torch"]["ours, fused"] for cell in sampler["cells"]]
+    cells = f"{min(ratios):.2f} to {max(ratios):.2f} over twelve cells"
+    assert f"{torch + 1e-9:.2f} times the speed of torch ({cells})" in README
+    assert f"{textbook:.1f} times four `gather_nd`" in README
+    assert f"transformer: {step['times_torch']} times the speed of torch" in README
+    assert f"{distortion['times_imgaug']} times the speed of imgaug" in README
+
+
+def test_distorted_mnist_is_that_of_the_report():
+    report = committed("results/distorted-mnist/report.md")
+    assert re.search(r"(?:^\|.*\n)+", report, re.MULTILINE).group() in RESULTS
+
+
+def test_published_networks_are_those_of_the_reports():
+    _, rows = table_of(RESULTS, "`train.py`")
+    expected = [
+        ("mnist", "cnn", "stn-cnn", "test"),
+        ("cifar10", "lenet", "stn-lenet", "test"),
+        ("cifar10-eva6", "cnn", "stn-cnn", "test"),
+        ("cluttered-mnist", "cnn", "stn-cnn", "test"),
+        ("cluttered-mnist", None, "stn-dense", "test"),
+        ("distorted-mnist-strong", "dense", "stn-dense", "original"),
+        ("distorted-mnist-strong", "dense", "stn-dense", "distorted"),
+        ("mnist-1000", "cnn", "stn-cnn", "test"),
+    ]
+    for (*_, figure, same, without, behind, _), (experiment, cnn, stn, images) in zip(
+        rows, expected, strict=True
+    ):
+        assert figure == published(experiment, stn, images)
+        assert same == accuracy(experiment, f"{stn}-published", images)
+        assert without == (accuracy(experiment, cnn, images) if cnn else "")
+        assert behind == accuracy(experiment, stn, images)
+
+
+@pytest.mark.parametrize("schedule", ["", "-published"])
+def test_the_papers_tables_are_those_of_the_reports(schedule):
+    page = RESULTS[RESULTS.index("### By the paper's own schedule") :] if schedule else RESULTS
+    header, rows = table_of(page, "network")
+    columns = header[1:]
+    assert columns == ["R", "RTS", "P", "E", "TC", "addition"][: len(columns)]
+    for network, *cells in rows:
+        name = network.lower().replace("st-", "stn-").replace(" affine", "")
+        name = name.replace("projective", "homography").replace(" ", "-") + schedule
+        experiments = [f"paper-{column.lower()}" for column in columns]
+        assert cells == [
+            beside_published(experiment, name) if model_of(experiment, name) else ""
+            for experiment in experiments
+        ]
+        assert any(cells)
+
+
+def test_the_first_tries_are_those_of_the_benchmark():
+    _, rows = table_of(EXPERIMENTS, "folder")
+    measured = {
+        (row["folder"], row["model"], row["label"]): [f"{row['accuracy']:.2f}", str(row["seconds"])]
+        for row in json.loads(committed("results/benchmarks/image-folder-cpu2.json"))["rows"]
+    }
+    assert len(rows) == 6
+    for folder, model, *cells in rows:
+        key = folder.strip("`"), model.strip("`")
+        assert cells == [*measured[*key, "before"], *measured[*key, "now"]]
