@@ -68,6 +68,7 @@ def test_code_runs(tmp_path, monkeypatch, block):
     for mention, (packages, purpose) in OPTIONAL.items():
         for package in packages if mention in block.code else ():
             pytest.importorskip(package, reason=f"the optional {package} {purpose}")
+    (tmp_path / "conformance").symlink_to(ROOT / "conformance")  # as from the checkout
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(urllib.request, "urlopen", answer_inference)
     monkeypatch.setattr(keras.datasets.mnist, "load_data", random_digits)

@@ -1,0 +1,1 @@
+"""Golden vectors: what any implementation of these transforms and this sampler computes."""
