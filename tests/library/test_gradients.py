@@ -67,10 +67,13 @@ def test_gradients_equal_finite_differences(
     np.testing.assert_allclose((image_gradient * direction).sum(), float(along), rtol=1e-9)
 
 
-@pytest.mark.parametrize("size", [(2, 2), (7, 12)])
+# Between two mirrored pixels bicubic is flat by symmetry.
+@pytest.mark.parametrize(
+    ("interpolation", "size"),
+    [("bilinear", (2, 2)), ("bilinear", (7, 12)), ("bicubic", (7, 12))],
+)
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize("interpolation", SMOOTH)
 def test_theta_gradient_does_not_vanish_at_the_identity(
     rng, size, fill_mode, align_corners, interpolation
 ):
@@ -80,8 +83,7 @@ def test_theta_gradient_does_not_vanish_at_the_identity(
         lambda theta: ops.sum(warp(images, theta, size, align_corners, **arguments) ** 2),
         Affine().identity[None].astype("float64"),
     )
-    # Between two mirrored pixels bicubic is flat by symmetry.
-    assert np.abs(gradient).max() > 1e-3 or (interpolation == "bicubic" and min(size) == 2)
+    assert np.abs(gradient).max() > 1e-3
     if interpolation == "bilinear" and fill_mode != "mirror":
         assert np.abs(gradient).min() > 1e-3
 

@@ -111,8 +111,8 @@ def test_saved_model_predicts_the_same_bits(rng, tmp_path, arguments):
     images = rng.normal(size=(5, 28, 28, 1)).astype("float32")
     before = model.predict(images, verbose=0)
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
-    assert np.abs(before[:, : images.shape[1]]).sum() > 0
     was, now = model.get_layer("transformer"), loaded.get_layer("transformer")
+    assert np.abs(theta_of(was, images) - Affine().identity).max() > 1e-3
     for name in set(now.get_config()) - {"localization", "dtype"}:
         assert now.get_config()[name] == was.get_config()[name]
     np.testing.assert_array_equal(theta_of(now, images), theta_of(was, images))

@@ -51,12 +51,11 @@ def test_composition_moves_points_by_then_and_first(rng, parameters):
     points = np.array([[0.3, -0.4, 1], [-0.9, 0.8, 1]])
     both = as_numpy(compose(first, then)).reshape(1, parameters)
     np.testing.assert_allclose(moved(both, points), moved(first, moved(then, points)), atol=1e-5)
-    assert transform.source_coordinates(both, output_size=(3, 3), input_size=(3, 3)).shape == (
-        1,
-        3,
-        3,
-        2,
-    )
+    halves = np.array([9, 4])  # of an image of 8 x 18 pixels
+    pixels = points[:, :2] * halves + halves - 0.5
+    read = as_numpy(transform.source_points(both, pixels, input_size=(8, 18)))[0]
+    expected = moved(both, points)[:, :2] * halves + halves - 0.5
+    np.testing.assert_allclose(read, expected, atol=1e-4)
 
 
 def test_composition_equals_warping_twice(rng):

@@ -199,3 +199,21 @@ def test_no_images_have_a_gradient_of_none(fill_mode, eager):
 
     run = gradient if eager else tf.function(gradient)
     assert run(tf.zeros((0, *SMALL[1:]))).shape == (0, *SMALL[1:])
+
+
+@pytest.mark.parametrize("transform", ["affine", "homography"])
+def test_a_model_compiled_by_xla_learns_the_same(transform):
+    """The layer's own kernels lie within that of the whole step."""
+    rng = np.random.default_rng(5)
+    images, targets = rng.random((8, 9, 11, 2), "float32"), rng.random((8, 3), "float32")
+    learned = []
+    for jit_compile in (True, False):
+        keras.utils.set_random_seed(0)
+        flat = keras.layers.Flatten
+        layers = [SpatialTransformer(flat(), transform), flat(), keras.layers.Dense(3)]
+        model = keras.Sequential(layers)
+        model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=jit_compile)
+        model.fit(images, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        learned.append([*model.get_weights(), model.predict(images, verbose=0)])
+    for ours, expected in zip(*learned, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
