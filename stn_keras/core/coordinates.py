@@ -19,11 +19,14 @@ from stn_keras._arguments import Size, Tensor, to_tensor
 class Points:
     """Points of an output image, and the input pixels they read at the identity.
 
-    Convention: one entry per axis, x first.
+    Convention: one entry per axis, x first. All are tensors, so that a family may multiply them
+    with theta on every backend.
 
     Attributes:
         normalized: per axis the normalized coordinate, (M,), or (N, M) for points of each sample.
         pixels: per axis the input pixel read at the identity, of the same shape.
+        homogeneous: the normalized coordinates and a row of ones, (rank + 1, M) or
+            (N, rank + 1, M).
         pixels_per_unit: (rank,) pixels of the input per unit of normalized coordinate.
         output_size: size of the output whose pixels these are, row by row; None: any points.
         align_corners: see the module's convention.
@@ -31,6 +34,7 @@ class Points:
 
     normalized: tuple
     pixels: tuple
+    homogeneous: Any
     pixels_per_unit: Any
     output_size: tuple | None
     align_corners: bool
@@ -41,11 +45,12 @@ class Points:
         meshgrid = homogeneous_meshgrid(output_size, align_corners, dtype)
         pixels = identity_coordinates(output_size, input_size, align_corners, dtype)
         rank = len(output_size)
-        flat = pixels.reshape(-1, rank) if _is_array(pixels) else ops.reshape(pixels, (-1, rank))
+        pixels = ops.reshape(to_tensor(pixels), (-1, rank))
         return cls(
-            tuple(meshgrid[:, axis] for axis in range(rank)),
-            tuple(flat[:, axis] for axis in range(rank)),
-            pixels_per_unit(input_size, align_corners, dtype),
+            tuple(to_tensor(meshgrid[:, axis]) for axis in range(rank)),
+            tuple(pixels[:, axis] for axis in range(rank)),
+            to_tensor(meshgrid.T),
+            to_tensor(pixels_per_unit(input_size, align_corners, dtype)),
             tuple(output_size),
             align_corners,
         )
@@ -59,15 +64,9 @@ class Points:
         for axis, (n_out, n_in) in enumerate(sizes):
             normalized.append(_to_normalized(places[..., axis], n_out, align_corners))
             pixels.append(_identity_pixel(places[..., axis], n_out, n_in, align_corners, dtype))
-        units = pixels_per_unit(input_size, align_corners, dtype)
-        return cls(tuple(normalized), tuple(pixels), units, None, align_corners)
-
-    @property
-    def homogeneous(self):
-        """(rank + 1, M) or (N, rank + 1, M): the normalized coordinates, and a row of ones."""
-        if all(_is_array(axis) for axis in self.normalized):
-            return np.stack([*self.normalized, np.ones_like(self.normalized[0])])
-        return ops.stack([*self.normalized, ops.ones_like(self.normalized[0])], axis=-2)
+        homogeneous = ops.stack([*normalized, ops.ones_like(normalized[0])], axis=-2)
+        units = to_tensor(pixels_per_unit(input_size, align_corners, dtype))
+        return cls(tuple(normalized), tuple(pixels), homogeneous, units, None, align_corners)
 
 
 def homogeneous_meshgrid(

@@ -289,7 +289,9 @@ def flat_theta(transform, theta):
 def check_batches(images_shape, theta_shape, transform):
     """Refuse different counts of images and thetas, neither of which is 1."""
     single = tuple(theta_shape) in ((transform.num_parameters,), transform.theta_shape)
-    batches = {images_shape[0], 1 if single else theta_shape[0]} - {None}
+    batches = images_shape[0], 1 if single else theta_shape[0]
+    # Unknown sizes are None, or tensors in a trace of torch.
+    batches = {batch for batch in batches if isinstance(batch, int)}
     if len(batches) > 1 and 1 not in batches:
         raise ValueError(
             "Expected one image, or one for each theta. "

@@ -63,16 +63,9 @@ class AffineFamily(Transform):
         deviation = self.matrix(theta) - ops.cast(_IDENTITY, theta.dtype)
         units = points.pixels_per_unit
         if self.turns_pixels:
-            units = [_stack([units[0], units[1], units[axis]]) for axis in (0, 1)]
-        # As tensors: torch does not multiply a tensor that needs a gradient by a NumPy array.
-        units = [ops.cast(units[axis], theta.dtype) for axis in (0, 1)]
+            units = [ops.stack([units[0], units[1], units[axis]]) for axis in (0, 1)]
         coefficients = [deviation[:, axis] * units[axis] for axis in (0, 1)]
         return add_to_identity(coefficients, points.homogeneous, points.pixels)
-
-
-def _stack(scalars):
-    is_array = all(isinstance(scalar, np.generic) for scalar in scalars)
-    return np.stack(scalars) if is_array else ops.stack(scalars)
 
 
 def matrix_of(a, b, tx, c, d, ty):
@@ -95,7 +88,7 @@ def add_to_identity(coefficients, basis, pixels):
         x and y, each (N, M).
     """
     return tuple(
-        _add_product(move, to_tensor(basis), to_tensor(pixel))
+        _add_product(move, to_tensor(basis), pixel)
         for move, pixel in zip(coefficients, pixels, strict=True)
     )
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from stn_keras._arguments import Size, Tensor, check_size, to_tensor
+from stn_keras._arguments import Size, Tensor, check_size
 from stn_keras.core.coordinates import Points, pixels_per_unit
 from stn_keras.core.sampling import sample_places
 from stn_keras.transforms.base import Transform
@@ -47,7 +47,7 @@ class DenseFlow(Transform):
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
         flow = self._flow_at(theta, points)
-        return tuple(flow[..., axis] + to_tensor(points.pixels[axis]) for axis in (0, 1))
+        return tuple(flow[..., axis] + points.pixels[axis] for axis in (0, 1))
 
     def _flow_at(self, theta, points):
         """(dx, dy) at each point, (N, M, 2): bilinear between pixels, NaN outside the flow."""

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from stn_keras._arguments import Tensor, to_tensor
+from stn_keras._arguments import Tensor
 from stn_keras.backend import matmul
 from stn_keras.core.coordinates import Points
 from stn_keras.transforms.base import Transform
@@ -47,7 +47,7 @@ class Homography(Transform):
     )
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
-        basis = to_tensor(points.homogeneous)
+        basis = points.homogeneous
         tilt = _product(theta[:, 6:], basis[..., :2, :])
         behind = 1 + tilt < NEAREST_DEPTH
         # Divided only where the depth is safe, so that no gradient is infinite.
@@ -57,9 +57,9 @@ class Homography(Transform):
         for axis in (0, 1):
             # The move from the identity, (row - x depth) / depth: exactly 0 at the identity.
             row = _product(deviation[:, 3 * axis : 3 * axis + 3], basis)
-            move = (row - tilt * to_tensor(points.normalized[axis])) / depth
-            # The move comes first: arrays of NumPy and JAX cannot add a symbolic tensor.
-            source = move * points.pixels_per_unit[axis] + to_tensor(points.pixels[axis])
+            move = (row - tilt * points.normalized[axis]) / depth
+            # The move comes first: a tensor of JAX cannot add a symbolic one.
+            source = move * points.pixels_per_unit[axis] + points.pixels[axis]
             results.append(ops.where(behind, ops.full_like(source, float("inf")), source))
         return tuple(results)
 

@@ -103,7 +103,7 @@ def test_warp_and_its_gradients_agree_with_torch(
     images, upstream = images.astype(EXACT), to_tensor(upstream.astype(EXACT))
     # Hypothesis likes 0 and 1, whose places lie on whole pixels: there rounding decides the
     # neighbors, and with them the gradient to theta.
-    theta = np.array([theta, theta], EXACT).reshape(2, 2, 3) + OFF_LATTICE
+    theta = (np.reshape([theta, theta], (2, 2, 3)) + OFF_LATTICE).astype(EXACT)
     affine = Affine(align_corners=align_corners)
     places = affine.source_coordinates(theta, output_size=output_size, input_size=size)
     assume(off_lattice(ops.convert_to_numpy(places)))
