@@ -32,12 +32,14 @@ from tests.support.training import TINY, TINY_DATA, stopped, tiny_images, traine
 KILLS = int(os.environ.get("STN_KILLS", "2"))
 
 
+@pytest.mark.everything
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_comes_to_the_same_bits(tmp_path):
     done = survival.survive_training(tmp_path, KILLS, epochs=3)
     assert done["kills"] == KILLS
 
 
+@pytest.mark.everything
 def test_killed_data_preparation_leaves_a_whole_file_or_none(tmp_path):
     done = survival.survive_data_prep(tmp_path, KILLS)
     assert done["kills"] == KILLS
@@ -171,6 +173,7 @@ def test_a_full_disk_ends_training_in_one_line_and_keeps_the_last_epoch(
     assert without_times(again) == without_times(metrics)
 
 
+@pytest.mark.everything
 @pytest.mark.slow
 def test_a_file_system_that_fills_up_is_told_and_training_goes_on_when_there_is_space(tmp_path):
     own = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
