@@ -29,7 +29,7 @@ from tests.support.cluster import environment, write_mnist
 from tests.support.commands import DIGITS, ROOT, command, files_in, run, settings_of, train
 from tests.support.training import TINY, TINY_DATA, stopped, tiny_images, trained
 
-KILLS = int(os.environ.get("STN_KILLS", "2"))
+KILLS = int(os.environ.get("STN_KILLS", "5"))
 
 
 @pytest.mark.everything
