@@ -156,13 +156,6 @@ def test_windows():
         ParallelSpatialTransformer(count=2, initial_theta=[[1, 0, 0, 0, 1, 0]])
 
 
-def test_out_of_bounds_distance_is_in_halves_of_the_image():
-    x = np.float32([[-0.5, 19.5, 29.5, 9.5, np.inf]])
-    y = np.float32([[4.5, -5.5, 4.5, 14.5, 4.5]])
-    distance = numpy(out_of_bounds_distance((ops.array(x), ops.array(y)), input_size=(10, 20)))
-    np.testing.assert_allclose(distance, [[0, 1, 1, 1, 1]], atol=1e-6)
-
-
 def mean_distance(transform, theta, size=(8, 8)):
     theta = ops.reshape(theta, (-1, transform.num_parameters))
     xy = transform.source_coordinates(theta, output_size=size, input_size=size)

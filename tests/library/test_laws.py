@@ -11,9 +11,6 @@ from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.transforms import Affine
 from tests.support.arrays import (
     COMPILES_EACH_SHAPE,
-    EXACT,
-    NUMPY_PAD,
-    TOLERANCE,
     compiled_on_jax,
     sample,
 )
@@ -59,24 +56,6 @@ def test_identity_is_bit_exact(rng, size, align_corners, fill_mode, interpolatio
     np.testing.assert_array_equal(warped, images)
 
 
-@given(
-    size=sizes,
-    shift=st.tuples(st.integers(-14, 14), st.integers(-14, 14)),
-    fill_mode=fills,
-    interpolation=interpolations,
-)
-def test_whole_pixel_shift_is_bit_exact(size, shift, fill_mode, interpolation):
-    height, width = size
-    down, right = shift
-    images = np.random.default_rng(0).normal(size=(1, height, width, 2)).astype("float32")
-    y, x = np.mgrid[:height, :width].astype("float32")
-    coordinates = np.stack([x + right, y + down], axis=-1)[None]
-    padded = np.pad(images, ((0, 0), (14, 14), (14, 14), (0, 0)), **NUMPY_PAD[fill_mode])
-    expected = padded[:, 14 + down :, 14 + right :][:, :height, :width]
-    shifted = sample(images, coordinates, interpolation, fill_mode, fill_value=0.25)
-    np.testing.assert_array_equal(ops.convert_to_numpy(shifted), expected)
-
-
 @pytest.mark.parametrize("size", [2, 8, 16, 28, 32, 64])
 def test_theta_shifts_by_whole_pixels_like_roll_with_fill(rng, size):
     images = rng.normal(size=(1, size, size, 1)).astype("float32")
@@ -103,58 +82,6 @@ def test_constant_image_stays_constant(
     arguments = {"fill_mode": fill_mode, "fill_value": 0.1, "interpolation": interpolation}
     warped = warp(images, [theta], output_size, align_corners, **arguments)
     np.testing.assert_array_equal(warped, np.float32(0.1))
-
-
-@pytest.mark.parametrize("fill_mode", FILL_MODES)
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_sampling_is_linear_in_the_images(rng, fill_mode, interpolation):
-    first, second = rng.normal(size=(2, 3, 6, 5, 2))
-    coordinates = rng.uniform(-3, 8, (3, 4, 7, 2))
-    both, one, other = (
-        ops.convert_to_numpy(sample(images, coordinates, interpolation, fill_mode))
-        for images in (2 * first - 3 * second, first, second)
-    )
-    np.testing.assert_allclose(both, 2 * one - 3 * other, atol=TOLERANCE[EXACT])
-
-
-@pytest.mark.parametrize("fill_mode", FILL_MODES)
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_one_image_at_many_grids_equals_its_copies(rng, fill_mode, interpolation):
-    image, coordinates = rng.normal(size=(1, 6, 5, 2)), rng.uniform(-9, 15, (4, 3, 7, 2))
-    copies = sample(np.tile(image, (4, 1, 1, 1)), coordinates, interpolation, fill_mode)
-    shared = sample(image, coordinates, interpolation, fill_mode)
-    np.testing.assert_array_equal(ops.convert_to_numpy(shared), ops.convert_to_numpy(copies))
-
-
-@pytest.mark.parametrize("fill_mode", ["reflect", "mirror", "wrap"])
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_repeating_fills_read_pixels_of_the_image_however_far_outside(
-    rng, fill_mode, interpolation
-):
-    images = rng.uniform(1, 2, size=(1, 4, 5, 1)).astype("float32")
-    far = np.array([np.inf, -np.inf, 1e30, -1e30, 4e6, -4e6], "float32")
-    x, y = np.meshgrid(far, far)
-    read = sample(images, np.stack([x, y], -1)[None], interpolation, fill_mode)
-    assert np.isin(ops.convert_to_numpy(read), images).all()
-
-
-def test_one_fill_value_per_channel(rng):
-    images = rng.normal(size=(2, 3, 4, 3)).astype("float32")
-    outside = np.full((2, 1, 1, 2), 50.0, "float32")
-    read = ops.convert_to_numpy(sample(images, outside, fill_value=(1.0, -2.0, 0.5)))
-    np.testing.assert_array_equal(read[1, 0, 0], np.float32([1.0, -2.0, 0.5]))
-    between = np.array([[[[-0.5, 1.0]]]] * 2, "float32")
-    read = ops.convert_to_numpy(sample(images, between, fill_value=(1.0, -2.0, 0.5)))
-    expected = (images[:, 1, 0] + np.float32([1.0, -2.0, 0.5])) / 2
-    np.testing.assert_allclose(read[:, 0, 0], expected, rtol=1e-6)
-
-
-def test_constant_fill_reaches_every_pixel_far_outside(rng):
-    images = rng.normal(size=(1, 5, 4, 1)).astype("float32")
-    far = np.array([-1e30, -7.0, 4.0, 99.0, 1e30], "float32")
-    x, y = np.meshgrid(far, far)
-    read = sample(images, np.stack([x, y], -1)[None], fill_value=-2.5)
-    np.testing.assert_array_equal(ops.convert_to_numpy(read), np.float32(-2.5))
 
 
 def test_enlarging_and_shrinking_read_the_same_corners_when_aligned(rng):

@@ -201,24 +201,6 @@ def test_theta_of_a_symbolic_tensor_makes_a_model(rng):
     np.testing.assert_allclose(predicted, theta_of(layer, images), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("fill_mode", "fill_value"), [("constant", np.array([0.5, 1.0])), ("mirror", 0.0)]
-)
-def test_sample_of_symbolic_tensors_makes_a_model(rng, tmp_path, fill_mode, fill_value):
-    images = rng.integers(0, 255, (3, 5, 4, 2)).astype("uint8")
-    coordinates = rng.uniform(-3, 7, (3, 6, 2, 2)).astype("float32")
-    inputs = [keras.Input((None, None, 2), dtype="uint8"), keras.Input((6, 2, 2))]
-    read = sample(*inputs, "bicubic", fill_mode, fill_value)
-    assert (read.shape, read.dtype) == ((None, 6, 2, 2), "float32")
-    model = keras.Model(inputs, read)
-    model.save(tmp_path / "model.keras")
-    expected = sample(images, coordinates, "bicubic", fill_mode, fill_value)
-    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
-        np.testing.assert_allclose(each([images, coordinates]), expected, rtol=1e-6)
-    with pytest.raises(ValueError, match="one image, or one per coordinate grid"):
-        sample(keras.Input((5, 4, 2), batch_size=2), keras.Input((6, 2, 2), batch_size=3))
-
-
 def test_the_classifier_behind_a_transformer_is_unmodified():
     for classifier in (dense_net(), cnn()):
         count = classifier.count_params()
@@ -275,51 +257,6 @@ def test_mixed_precision_model_trains_saves_and_loads(rng, tmp_path):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), before)
 
 
-def compiled(function):
-    """The function as it is, and in the ways the backend can compile it."""
-    yield function
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        yield tf.function(function)
-        yield tf.function(function, jit_compile=True)
-    elif keras.backend.backend() == "jax":
-        import jax
-
-        yield jax.jit(function)
-
-
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
-@pytest.mark.parametrize("fill_mode", ["constant", "nearest"])
-def test_odd_coordinates_are_defined_however_compiled(rng, interpolation, fill_mode):
-    images = rng.normal(size=(1, 3, 4, 2)).astype("float32")
-    odd = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30], "float32")
-    coordinates = np.stack([odd, np.ones(5, "float32")], -1)[None, :, None]
-    edges = {"constant": [7.0, 7.0], "nearest": [images[0, 1, -1], images[0, 1, 0]]}[fill_mode]
-
-    def read(images, coordinates):
-        return sample(images, coordinates, interpolation, fill_mode, fill_value=7.0)
-
-    for function in compiled(read):
-        values = ops.convert_to_numpy(function(ops.array(images), ops.array(coordinates)))
-        assert np.isnan(values[0, 0]).all()
-        for index, edge in zip((1, 2, 3, 4), edges * 2, strict=True):
-            np.testing.assert_array_equal(values[0, index, 0], np.broadcast_to(edge, 2))
-
-
-@pytest.mark.parametrize("fill_mode", ["constant", "nearest", "reflect", "mirror", "wrap"])
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
-def test_compiling_changes_nothing(rng, fill_mode, interpolation):
-    images = rng.normal(size=(2, 5, 7, 3)).astype("float32")
-    coordinates = rng.uniform(-20, 25, size=(2, 4, 6, 2)).astype("float32")
-    first, *others = (
-        ops.convert_to_numpy(function(ops.array(images), ops.array(coordinates)))
-        for function in compiled(lambda i, c: sample(i, c, interpolation, fill_mode))
-    )
-    for other in others:
-        np.testing.assert_allclose(other, first, atol=1e-5)
-
-
 @pytest.mark.parametrize("output_size", [None, (5, 9)])
 def test_channels_first_is_channels_last_transposed(rng, output_size):
     images = rng.normal(size=(2, 8, 6, 3)).astype("float32")
@@ -340,24 +277,6 @@ def test_channels_first_is_channels_last_transposed(rng, output_size):
     by_default = SpatialTransformer(output_size=output_size, data_format="channels_first")
     for layer in (first, by_default):
         assert tuple(layer(ops.array(transposed)).shape) == (2, 3, height, width)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "read_as"),
-    [
-        ("uint8", "float32"),
-        ("int32", "float32"),
-        ("float16", "float16"),
-        ("bfloat16", "bfloat16"),
-        ("float64", "float64"),
-    ],
-)
-def test_image_dtypes(rng, dtype, read_as):
-    images = ops.cast(rng.integers(0, 100, (1, 4, 4, 1)), dtype)
-    coordinates = np.stack(np.meshgrid(*[np.arange(4, dtype="float32")] * 2), -1)[None]
-    read = sample(images, coordinates)
-    assert keras.backend.standardize_dtype(read.dtype) == read_as
-    np.testing.assert_array_equal(ops.cast(read, "float64"), ops.cast(images, "float64"))
 
 
 def test_float64_throughout(rng):
@@ -474,11 +393,6 @@ def test_the_default_localization_outlives_keras_settings(rng, tmp_path, setting
     localization = loaded.layers[-1].localization
     policies = {layer.dtype_policy.name for layer in localization.layers}
     assert policies == {loaded.layers[-1].dtype_policy.name}
-
-
-def test_empty_batch_and_single_pixels():
-    assert sample(np.zeros((0, 4, 4, 1)), np.zeros((0, 2, 3, 2))).shape == (0, 2, 3, 1)
-    assert float(sample(np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 2)))[0, 0, 0, 0]) == 1
 
 
 @pytest.mark.parametrize(
