@@ -482,3 +482,35 @@ def test_theta_from_one_tensor_transforms_another(rng, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     expected = model.predict(data, verbose=0)
     np.testing.assert_array_equal(loaded.predict(data, verbose=0), expected)
+
+
+def test_each_frame_of_a_video_is_warped_as_an_image(rng, tmp_path):
+    layer = SpatialTransformer(layers.Flatten(), output_size=(5, 4))
+    inputs = keras.Input((3, 8, 6, 2))
+    model = perturb(keras.Model(inputs, layers.TimeDistributed(layer)(inputs)), rng)
+    video = rng.random((2, 3, 8, 6, 2)).astype("float32")
+    frames = model.predict(video, verbose=0)
+    expected = ops.convert_to_numpy(layer(video.reshape(6, 8, 6, 2)))
+    assert frames.shape == (2, 3, 5, 4, 2)
+    np.testing.assert_allclose(frames.reshape(expected.shape), expected, atol=1e-5)
+    assert np.abs(theta_of(layer, video[:, 0]) - Affine().identity).max() > 1e-2
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(video, verbose=0), frames)
+
+
+def test_a_transformer_in_a_nested_model_learns_as_in_a_flat_one(rng):
+    images, targets = rng.random((8, 6, 6, 1), "float32"), rng.random((8, 2), "float32")
+    learned = []
+    for nested in (False, True):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6, 6, 1))
+        outputs = layers.Flatten()(SpatialTransformer(layers.Flatten())(inputs))
+        if nested:
+            outputs = keras.Model(inputs, outputs)(inputs)
+        model = keras.Model(inputs, layers.Dense(2)(outputs))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(images, targets, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        learned.append([*model.get_weights(), model.predict(images, verbose=0)])
+    for ours, expected in zip(*learned, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
