@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -271,6 +272,11 @@ def test_a_divergence_names_epoch_and_quantity_and_keeps_the_last_good_epoch(
     assert {path: path.read_bytes() for path in kept} == kept
     _, metrics = trained(tmp_path)
     assert metrics["epochs"] == 3
+
+
+def test_an_epoch_that_diverges_is_not_kept():
+    assert not_finite(SimpleNamespace(get_weights=lambda: [np.array([1, np.inf])]))
+    assert not not_finite(SimpleNamespace(get_weights=lambda: [np.array([1, 2])]))
 
 
 def test_a_learning_rate_without_measure_diverges(tmp_path, quiet_training):
