@@ -16,7 +16,7 @@ help:
 	@echo "make test-backends  run the tests of the library on JAX and torch"
 	@echo "make test-export    test the exporters and the server, in each format's runtime"
 	@echo "make test-all       run the tests and the long ones: damaged files, killed runs"
-	@echo "make lint           check format, style and the direction of imports"
+	@echo "make lint           check format, style, types and the direction of imports"
 	@echo "make benchmark      time data preparation, sampler and training step against imgaug and torch"
 	@echo "make clean          remove $(VENV)"
 
@@ -51,6 +51,7 @@ test-export: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: install

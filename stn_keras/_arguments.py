@@ -12,6 +12,8 @@ from keras import ops
 Tensor: TypeAlias = Any
 # (height, width).
 Size: TypeAlias = Sequence[Any]
+# Of a tensor: integers, or None where a size is known only at run time.
+Shape: TypeAlias = tuple[Any, ...]
 FillValue: TypeAlias = float | Sequence[float]
 DATA_FORMATS = ("channels_last", "channels_first")
 

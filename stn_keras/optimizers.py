@@ -1,11 +1,16 @@
 """A separate learning rate for the localization networks."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 
 from stn_keras.layers import find_transformers
 
 
-def with_localization_rate(optimizer, model, rate):
+def with_localization_rate(
+    optimizer: keras.optimizers.Optimizer, model: keras.Model, rate: float
+) -> keras.optimizers.Optimizer:
     """An optimizer that trains the localization networks of a model more slowly.
 
     Scaling their gradients would change nothing under Adam, which divides by the gradients' size;
@@ -54,7 +59,7 @@ def with_localization_rate(optimizer, model, rate):
     return PartlySlower(optimizer, rate, positions, len(trained))
 
 
-def localization_variables(model):
+def localization_variables(model: keras.Model) -> list[keras.Variable]:
     """Trainable variables of every transformer in the model, however deep it lies."""
     return [
         variable
@@ -89,7 +94,14 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
         [0.0001, 0.001]
     """
 
-    def __init__(self, optimizer, rate, slow, count=None, name=None):
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        rate: float,
+        slow: Sequence[int],
+        count: int | None = None,
+        name: str | None = None,
+    ):
         super().__init__(self._choose, name=name)
         config = optimizer.get_config()
         if "learning_rate" not in config:
@@ -120,7 +132,7 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
             return self.rate * current(self._slower.iterations)
         return self.rate * self._optimizer.learning_rate
 
-    def build(self, var_list):
+    def build(self, var_list: list[keras.Variable]) -> None:
         if self.count not in (None, len(var_list)):
             raise ValueError(
                 f"Expected the {self.count} trainable variables that the model had when the "
@@ -134,7 +146,7 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
         is_slow = self._var_key(variable) in self._slow_keys
         return self._slower if is_slow else self._optimizer
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "optimizer": keras.optimizers.serialize(self._optimizer),
             "rate": self.rate,
@@ -144,6 +156,8 @@ class PartlySlower(keras.optimizers.MultiOptimizer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         optimizer = keras.optimizers.deserialize(config["optimizer"], custom_objects)
         return cls(**{**config, "optimizer": optimizer})

@@ -40,7 +40,9 @@ class Points:
     align_corners: bool
 
     @classmethod
-    def of_grid(cls, output_size, input_size, align_corners, dtype) -> "Points":
+    def of_grid(
+        cls, output_size: Size, input_size: Size, align_corners: bool, dtype: str
+    ) -> "Points":
         """The pixels of an output image, row by row."""
         meshgrid = homogeneous_meshgrid(output_size, align_corners, dtype)
         pixels = identity_coordinates(output_size, input_size, align_corners, dtype)
@@ -56,7 +58,9 @@ class Points:
         )
 
     @classmethod
-    def of_pixels(cls, places, output_size, input_size, align_corners, dtype) -> "Points":
+    def of_pixels(
+        cls, places: Any, output_size: Size, input_size: Size, align_corners: bool, dtype: str
+    ) -> "Points":
         """Places (M, rank) or (N, M, rank) in pixels of the output, at its pixels or between."""
         places = ops.cast(to_tensor(places), dtype)
         sizes = zip(reversed(output_size), reversed(input_size), strict=True)

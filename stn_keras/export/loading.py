@@ -85,6 +85,8 @@ def import_module(name: str) -> None:
         path = Path(name).resolve(strict=True)
         sys.path.append(str(path.parent))
         spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None  # neither is missing for a .py file
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules.setdefault(path.stem, module)
         spec.loader.exec_module(module)

@@ -1,12 +1,12 @@
 """theta -> sampling coordinates, as a layer."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import Size, check_size, widest_float
+from stn_keras._arguments import Shape, Size, Tensor, check_size, widest_float
 from stn_keras.ops.warping import Grid, locate
 from stn_keras.transforms import Transform
 
@@ -56,17 +56,17 @@ class GridGenerator(keras.layers.Layer):
         )
         self.transform = transforms.get(transform, align_corners)
 
-    def call(self, theta):
+    def call(self, theta: Tensor) -> Tensor:
         grid = Grid(self.transform, self.input_size, self.output_size)
         return ops.stack(locate(grid, self.transform.standardize_theta(theta)), axis=-1)
 
-    def compute_output_shape(self, theta_shape):
+    def compute_output_shape(self, theta_shape: Shape) -> Shape:
         return (theta_shape[0], *self.output_size, 2)
 
-    def compute_output_spec(self, theta):
+    def compute_output_spec(self, theta: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(theta.shape), widest_float(theta.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "transform": keras.saving.serialize_keras_object(self.transform),
@@ -76,6 +76,6 @@ class GridGenerator(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         transform = keras.saving.deserialize_keras_object(config["transform"])
         return cls(**{**config, "transform": transform})

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from stn_keras._arguments import Tensor
 from stn_keras.backend import uses_onednn, with_gradient
 from stn_keras.layers.image_gradient import image_gradient
 
@@ -40,7 +41,7 @@ class ImageConv2D(keras.layers.Conv2D):
         (2, 20, 20, 32)
     """
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         convolve = super().convolution_op
         block = self._block(inputs.shape)
         if block < 2:

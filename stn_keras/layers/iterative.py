@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from stn_keras._arguments import Shape
 from stn_keras.core.matrices import compose
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.ops.warping import warp_by
@@ -75,7 +76,7 @@ class IterativeSpatialTransformer(SpatialTransformer):
             return Affine(align_corners=self.transform.align_corners)
         return self.transform
 
-    def build(self, images_shape, localization_inputs_shape=None):
+    def build(self, images_shape: Shape, localization_inputs_shape: Shape | None = None) -> None:
         seen = localization_inputs_shape or images_shape
         if len(seen) != 4:
             raise ValueError(
@@ -99,5 +100,5 @@ class IterativeSpatialTransformer(SpatialTransformer):
             return theta
         return self.transform.to_affine(theta, input_size=input_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "steps": self.steps}

@@ -1,5 +1,7 @@
 """The localization network of a transformer that is given none."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -84,7 +86,7 @@ class Thumbnail(keras.layers.Layer):
         channels = images_shape[1 if self.data_format == "channels_first" else 3]
         return (images_shape[0], self.side, self.side, channels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "side": self.side, "data_format": self.data_format}
 
 

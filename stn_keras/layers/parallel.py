@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import array_to_tensor
+from stn_keras._arguments import Shape, array_to_tensor
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.transforms import Transform
 
@@ -94,7 +94,9 @@ class ParallelSpatialTransformer(SpatialTransformer):
         warped = ops.moveaxis(warped, 1, axis)
         return ops.reshape(warped, (-1, *before, count * channels, *after))
 
-    def compute_output_shape(self, images_shape, localization_inputs_shape=None):
+    def compute_output_shape(
+        self, images_shape: Shape, localization_inputs_shape: Shape | None = None
+    ) -> Shape:
         batch, *image = super().compute_output_shape(images_shape, localization_inputs_shape)
         if self.stack:
             return (batch, self.count, *image)
@@ -104,7 +106,7 @@ class ParallelSpatialTransformer(SpatialTransformer):
     def _theta_shape(self):
         return (self.count, self.transform.num_parameters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "count": self.count, "stack": self.stack}
 
 

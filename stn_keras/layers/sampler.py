@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from stn_keras._arguments import FillValue, check_data_format, check_fill_value
+from stn_keras._arguments import FillValue, Shape, Tensor, check_data_format, check_fill_value
 from stn_keras.core.sampling import check_inputs, sampled_spec
 from stn_keras.ops.warping import Reader, read, warped_shape
 
@@ -59,10 +59,10 @@ class Sampler(keras.layers.Layer):
             check_data_format(data_format),
         )
 
-    def build(self, images_shape, coordinates_shape):
+    def build(self, images_shape: Shape, coordinates_shape: Shape) -> None:
         self.reader.check_images(images_shape)
 
-    def call(self, images, coordinates):
+    def call(self, images: Tensor, coordinates: Tensor) -> Tensor:
         check_inputs(self._channels_last(images), coordinates)
         return read(self.reader, images, (coordinates[..., 0], coordinates[..., 1]))
 
@@ -72,16 +72,16 @@ class Sampler(keras.layers.Layer):
         size = [*size[1:], size[0]] if self.reader.channels_first else size
         return keras.KerasTensor((batch, *size), keras.backend.standardize_dtype(images.dtype))
 
-    def compute_output_shape(self, images_shape, coordinates_shape):
+    def compute_output_shape(self, images_shape: Shape, coordinates_shape: Shape) -> Shape:
         batch, *output_size, _ = coordinates_shape
         return (batch, *warped_shape(self.reader, images_shape, output_size)[1:])
 
-    def compute_output_spec(self, images, coordinates):
+    def compute_output_spec(self, images: Tensor, coordinates: Tensor) -> keras.KerasTensor:
         check_inputs(self._channels_last(images), coordinates)
         shape = self.compute_output_shape(images.shape, coordinates.shape)
         return sampled_spec(images, shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "interpolation": self.reader.interpolation,
@@ -121,10 +121,15 @@ class BilinearSampler(Sampler):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        fill = {"fill_mode": fill_mode, "fill_value": fill_value}
-        super().__init__(interpolation="bilinear", **fill, data_format=data_format, **kwargs)
+        super().__init__(
+            interpolation="bilinear",
+            fill_mode=fill_mode,
+            fill_value=fill_value,
+            data_format=data_format,
+            **kwargs,
+        )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["interpolation"]
         return config

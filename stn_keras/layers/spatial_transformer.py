@@ -2,7 +2,7 @@
 
 import numbers
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from keras import ops
 from stn_keras import transforms
 from stn_keras._arguments import (
     FillValue,
+    Shape,
     Size,
     Tensor,
     any_symbolic,
@@ -182,7 +183,7 @@ class SpatialTransformer(keras.layers.Layer):
                     f"was built for. Received: shape={seen}"
                 )
 
-    def build(self, images_shape, localization_inputs_shape=None):
+    def build(self, images_shape: Shape, localization_inputs_shape: Shape | None = None) -> None:
         self.reader.check_images(images_shape)
         if self.output_size is None and None in self.reader.size_of(images_shape):
             raise ValueError(
@@ -195,7 +196,13 @@ class SpatialTransformer(keras.layers.Layer):
         if not self.regressor.built:
             self.regressor.build(features.shape)
 
-    def call(self, images, localization_inputs=None, training=None, return_theta=False):
+    def call(
+        self,
+        images: Tensor,
+        localization_inputs: Tensor | None = None,
+        training: bool | None = None,
+        return_theta: bool = False,
+    ) -> Any:
         seen = images if localization_inputs is None else localization_inputs
         images = self._as_float(images)
         input_size = self._input_size(images)
@@ -273,13 +280,19 @@ class SpatialTransformer(keras.layers.Layer):
         size = self.reader.size_of(images.shape)
         return self.reader.size_of(ops.shape(images)) if None in size else size
 
-    def compute_output_shape(self, images_shape, localization_inputs_shape=None):
+    def compute_output_shape(
+        self, images_shape: Shape, localization_inputs_shape: Shape | None = None
+    ) -> Shape:
         output_size = self.output_size or self.reader.size_of(images_shape)
         return warped_shape(self.reader, images_shape, output_size)
 
     def compute_output_spec(
-        self, images, localization_inputs=None, training=None, return_theta=False
-    ):
+        self,
+        images: Tensor,
+        localization_inputs: Tensor | None = None,
+        training: bool | None = None,
+        return_theta: bool = False,
+    ) -> Any:
         shape = self.compute_output_shape(images.shape)
         warped = keras.KerasTensor(shape, self.compute_dtype)
         if not return_theta:
@@ -290,7 +303,7 @@ class SpatialTransformer(keras.layers.Layer):
         """Shape of the theta of one image."""
         return (self.theta_transform.num_parameters,)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         localization = None if self._default_localization else self.localization
         regressor = self.regressor.get_config()
         return {
@@ -310,7 +323,7 @@ class SpatialTransformer(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         nested = {
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("localization", "transform")
@@ -330,7 +343,7 @@ class TransformerWithTheta(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.transformer = transformer
 
-    def build(self, images_shape, localization_inputs_shape=None):
+    def build(self, images_shape: Shape, localization_inputs_shape: Shape | None = None) -> None:
         if not self.transformer.built:
             self.transformer.build(images_shape, localization_inputs_shape)
 
@@ -340,12 +353,12 @@ class TransformerWithTheta(keras.layers.Layer):
     def compute_output_spec(self, images, localization_inputs=None, training=None):
         return self.transformer.compute_output_spec(images, return_theta=True)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         transformer = keras.saving.serialize_keras_object(self.transformer)
         return {**super().get_config(), "transformer": transformer}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         transformer = keras.saving.deserialize_keras_object(config["transformer"])
         return cls(**{**config, "transformer": transformer})
 

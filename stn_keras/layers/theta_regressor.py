@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import to_tensor
+from stn_keras._arguments import Shape, Tensor, to_tensor
 from stn_keras.backend import matmul
 from stn_keras.transforms import Transform
 from stn_keras.transforms.bounds import Bounds
@@ -61,9 +61,9 @@ class ThetaRegressor(keras.layers.Layer):
         self.initial_theta = initial_theta
         start = _start(self.transform, initial_theta)
         self._bound = Bounds(self.transform, start, bounds) if bounds else None
-        self._start = self._bound.start if bounds else start
+        self._start = self._bound.start if self._bound else start
 
-    def build(self, features_shape):
+    def build(self, features_shape: Shape) -> None:
         if None in features_shape[1:]:
             raise ValueError(
                 "Expected features of a static size; for images of any size end the localization "
@@ -81,7 +81,7 @@ class ThetaRegressor(keras.layers.Layer):
     def _initial_bias(self, shape, dtype=None):
         return ops.convert_to_tensor(self._start.ravel(), dtype=dtype)
 
-    def call(self, features):
+    def call(self, features: Tensor) -> Tensor:
         features = ops.cast(ops.reshape(features, (-1, self.kernel.shape[0])), self.compute_dtype)
         theta = matmul(features, ops.convert_to_tensor(self.kernel)) + self.bias
         theta = ops.reshape(theta, (-1, *self._start.shape))
@@ -89,10 +89,10 @@ class ThetaRegressor(keras.layers.Layer):
             return theta
         return self._bound(theta - ops.cast(to_tensor(self._start), theta.dtype))
 
-    def compute_output_shape(self, features_shape):
+    def compute_output_shape(self, features_shape: Shape) -> Shape:
         return (features_shape[0], *self._start.shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "transform": keras.saving.serialize_keras_object(self.transform),
@@ -104,7 +104,7 @@ class ThetaRegressor(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         transform = keras.saving.deserialize_keras_object(config["transform"])
         return cls(**{**config, "transform": transform})
 

@@ -101,7 +101,8 @@ class TransformerMonitor(keras.callbacks.Callback):
         """Find the transformer and make the folder."""
         self.transformer = _chosen_transformer(self.model, self.layer)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._begun, self._warned = False, set()
+        self._begun = False
+        self._warned: set[str] = set()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Before the first epoch, draw and remove the pictures of later ones."""

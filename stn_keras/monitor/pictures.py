@@ -235,8 +235,8 @@ class Page:
         """Fill a cell with a color; the matplotlib patch."""
         from matplotlib.patches import Rectangle
 
-        corner, style = (cell.left, cell.top), {"color": color, "linewidth": 0, "zorder": -1}
-        return self.axes.add_patch(Rectangle(corner, cell.width, cell.height, **style))
+        corner, size = (cell.left, cell.top), (cell.width, cell.height)
+        return self.axes.add_patch(Rectangle(corner, *size, color=color, linewidth=0, zorder=-1))
 
 
 def with_border(coordinates: np.ndarray) -> np.ndarray:

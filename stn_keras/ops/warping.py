@@ -9,6 +9,7 @@ from keras import ops
 from stn_keras import backend, transforms
 from stn_keras._arguments import (
     FillValue,
+    Shape,
     Size,
     Tensor,
     any_symbolic,
@@ -96,12 +97,12 @@ class Reader:
         """The axis of the channels in (N, H, W, C) or (N, C, H, W)."""
         return 1 if self.channels_first else 3
 
-    def size_of(self, images_shape) -> tuple:
+    def size_of(self, images_shape: Shape) -> tuple:
         """(height, width) of images of a shape."""
         first = 2 if self.channels_first else 1
         return tuple(images_shape[first : first + 2])
 
-    def check_images(self, shape) -> None:
+    def check_images(self, shape: Shape) -> None:
         """Refuse images of another rank, of unknown channels, or that the fill does not suit."""
         if len(shape) != 4:
             raise ValueError(

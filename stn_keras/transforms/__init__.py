@@ -1,5 +1,7 @@
 """Transform families: theta -> source coordinates. A new one is one file and one line here."""
 
+from collections.abc import Callable
+
 from stn_keras._arguments import check_choice
 from stn_keras.transforms.affine import Affine, AffineFamily
 from stn_keras.transforms.attention import Attention
@@ -15,7 +17,7 @@ from stn_keras.transforms.thin_plate_spline import ThinPlateSpline, control_poin
 from stn_keras.transforms.translation import Translation
 
 # Those that need no argument; `DenseFlow` is passed as an object.
-FAMILIES = {
+FAMILIES: dict[str, Callable[..., Transform]] = {
     "affine": Affine,
     "attention": Attention,
     "axis_aligned": AxisAligned,

@@ -31,9 +31,6 @@ class Transform(abc.ABC):
         ValueError: `align_corners` is no boolean, or another rank.
     """
 
-    # The entries of theta, in its order.
-    parameters: tuple[Parameter, ...]
-
     def __init__(self, *, align_corners: bool = False, rank: int = 2):
         if not isinstance(align_corners, bool):
             raise ValueError(
@@ -43,6 +40,11 @@ class Transform(abc.ABC):
             raise ValueError(f"Expected `rank` to be 2. Received: rank={rank!r}")
         self.align_corners = align_corners
         self.rank = rank
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The entries of theta, in its order; a class attribute where they are always the same."""
 
     @functools.cached_property
     def parameter_names(self) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ class Transform(abc.ABC):
             )
         values = {"shift_x": x, "shift_y": y, "scale": max(width, height)}
         values |= {"scale_x": width, "matrix_xx": width, "scale_y": height, "matrix_yy": height}
-        theta = [values.get(block.role, block.identity) for block in self.parameters]
+        theta = [values.get(block.role or "", block.identity) for block in self.parameters]
         return np.array(theta, "float32")
 
     @abc.abstractmethod
