@@ -48,8 +48,12 @@ def is_public(function):
     return module.startswith("stn_keras") and (name == "__init__" or not name.startswith("_"))
 
 
-@pytest.mark.parametrize(("name", "function"), public_functions().items(), ids=str)
-def test_it_is_annotated(name, function):
+PUBLIC = public_functions()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_it_is_annotated(name):
+    function = PUBLIC[name]
     signature = inspect.signature(function)
     names = [p for p in signature.parameters if p not in ("self", "cls")]
     missing = [p for p in names if signature.parameters[p].annotation is inspect.Parameter.empty]
