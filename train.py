@@ -46,5 +46,5 @@ def resume_command(arguments):
 
 
 if __name__ == "__main__":
-    stopped = f"{resume_command(sys.argv[1:])} goes on after the last whole epoch"
+    stopped = f"{resume_command(sys.argv[1:])} continues after the last whole epoch"
     run_command(main, "train.py", stopped)

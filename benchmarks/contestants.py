@@ -66,7 +66,7 @@ def keras_affine_transform(images, theta):
     height, width = images.shape[1:3]
     a, b, tx, c, d, ty = (theta[:, i] for i in range(6))
     x, y = (width - 1) / 2, (height - 1) / 2
-    # The same transform about the centre, in pixels.
+    # The same transform about the center, in pixels.
     rows = [
         [a, b * x / y, x * (1 + tx - a - b)],
         [c * y / x, d, y * (1 + ty - c - d)],

@@ -1,4 +1,4 @@
-"""python -m benchmarks.processor: training the paper's ST-CNN on a CPU with TensorFlow as it comes,
+"""python -m benchmarks.processor: training the paper's ST-CNN on a CPU with TensorFlow unmodified,
 with the memory kept that a step frees, and with oneDNN too, as train.py does.
 """
 

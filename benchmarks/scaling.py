@@ -33,7 +33,7 @@ STEPS = 60
 
 
 def images_of(folder):
-    """All training images of a sharded set, each as an original of its own."""
+    """All training images of a sharded set, each as a separate original."""
     from experiments.data.data import TrainingImages
 
     dataset = load_shards(folder)
@@ -67,7 +67,7 @@ def _anonymous_mib():
 
 
 def train(folder, devices, processes=1, process=0, port=None):
-    """Milliseconds of a training step of the post's STN, the same batch on so many devices.
+    """Milliseconds of a training step of the post's STN, the same batch on that many devices.
 
     Args:
         folder: a sharded set.
@@ -106,7 +106,7 @@ def train(folder, devices, processes=1, process=0, port=None):
 
 
 def _start(*arguments, backend="tensorflow"):
-    """This module in a process of its own."""
+    """This module in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.scaling", *map(str, arguments)],
         env={**os.environ, "KERAS_BACKEND": backend},

@@ -66,7 +66,7 @@ def compare_steps(seconds, steps, ours, baseline):
     Args:
         seconds: name -> list of seconds, one a round, as `side_by_side` gives them.
         steps: training steps of a round.
-        ours: the name whose speed is told,
+        ours: the name whose speed is reported,
         baseline: against this one's.
 
     Returns:

@@ -9,7 +9,7 @@ def default_workers():
 
 
 def progress_bar(count, description):
-    """A bar of so many images; None shows none."""
+    """A progress bar over `count` images; none where the description is None."""
     from tqdm import tqdm
 
     return tqdm(

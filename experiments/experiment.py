@@ -12,8 +12,8 @@ class JitterRanges:
     """How far training images are moved, uniformly at random.
 
     Attributes:
-        rotation: largest angle about the centre, in degrees.
-        scale: largest change of width and height, each by itself, as a part of 1.
+        rotation: largest angle about the center, in degrees.
+        scale: largest change of width and of height, as a part of 1.
         shift: largest shift, as a part of half the image's size.
         bend: standard deviation by which each of 4x4 control points of a thin plate spline is moved
             along an axis, as a part of half the image's size.

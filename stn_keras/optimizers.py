@@ -73,7 +73,7 @@ def localization_variables(model: keras.Model) -> list[keras.Variable]:
 class PartlySlower(keras.optimizers.MultiOptimizer):
     """One optimizer for most variables, its slower copy for some.
 
-    They are told apart by position: Keras gives a variable another path when its model is loaded.
+    They are identified by position: Keras gives a variable another path when its model is loaded.
 
     The copy's rate follows the other's, whatever sets that: a schedule, a callback, an assignment.
 

@@ -56,7 +56,7 @@ def distorted_chunks(chunks, recipe, seed, workers=1):
         chunks: iterable of `CHUNK` images (n, H, W, C) uint8 each; the last one may have fewer.
         recipe, seed, workers: as above.
     """
-    # Imported here, forked workers share it, and a missing package is told before any work.
+    # Imported here, so that forked workers share it and a missing package is reported first.
     import data_prep.distortions.imgaug_compat  # noqa: F401
 
     seeds = np.random.SeedSequence(seed)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class Warp:
-    """Digits and noise -> pictures; each channel is a digit by itself.
+    """Digits and noise -> pictures; each channel is a separate digit.
 
     Convention: ranges speak of the object, so a scale of 0.5 draws it half as large and a positive
     angle turns it counter-clockwise. Places of zero noise are the middles of their ranges.
@@ -188,7 +188,7 @@ class Cluttered(Warp):
         return drawn
 
     def _square_of(self, digits, number, cut, place, side):
-        """Squares cut out of the digits of those numbers, each by itself on the canvas."""
+        """Squares cut out of the digits of those numbers, each alone on the canvas."""
         from keras import ops
 
         rows, columns = (ops.arange(self.canvas)[None] - at[:, None] for at in place)

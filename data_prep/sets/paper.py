@@ -20,7 +20,7 @@ class Recipe:
 
     Attributes:
         title: one line.
-        warp: distorts each digit by itself.
+        warp: distorts each digit separately.
         digits: how many an image shows, a channel each; their sum is its label.
     """
 

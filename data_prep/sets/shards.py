@@ -127,7 +127,7 @@ class ShardedSet:
 
 
 class _ShardWriter:
-    """Writes images as they come into a given number of shards of equal length."""
+    """Writes images, in order, into a given number of shards of equal length."""
 
     def __init__(self, folder, count, image_shape, shards):
         self.folder, self.image_shape = folder, image_shape

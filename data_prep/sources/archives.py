@@ -62,7 +62,7 @@ def array_names(path):
 
 
 def check_sizes(archive, members, most):
-    """Refuse members of a `zipfile.ZipFile` that claim more than so many bytes together."""
+    """Refuse members of a `zipfile.ZipFile` that claim more than `most` bytes together."""
     claimed = sum(archive.getinfo(member).file_size for member in members)
     if claimed > most:
         raise ValueError(f"at most {most:,} bytes unpacked, got {claimed:,}")

@@ -305,7 +305,7 @@ def _training_table(folder):
 
 def _test_table(root):
     folder = root / "Final_Test" / "Images"
-    # The publisher has the test's classes in an archive of their own.
+    # The publisher has the test's classes in a separate archive.
     places = [place / "GT-final_test.csv" for place in (folder, folder.parent, root, root.parent)]
     path = next(filter(Path.is_file, places), places[0])
     with _naming(path.name):

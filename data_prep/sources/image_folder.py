@@ -21,7 +21,7 @@ PARTS = {
     "validation": ("validation", "valid", "val"),
     "test": ("test", "testing"),
 }
-# The size and the colours of a folder are told from so many of its pictures.
+# How many of a folder's pictures determine its size and colors.
 LOOKED_AT = 100
 LARGEST_GUESSED_SIDE = 96
 
@@ -267,14 +267,14 @@ def guess_shape(paths, side=None):
         side: height and width; None: the median of the pictures' own, at most 96 pixels.
 
     Returns:
-        (H, W, C); C is 1 where all pictures looked at are grey.
+        (H, W, C); C is 1 where all pictures read are gray.
 
     Raises:
         UserError: a file is not a picture.
     """
     spread = np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).astype(int)
-    sizes, grey = zip(*(_header(path) for path in paths[np.unique(spread)]), strict=True)
-    channels = 1 if all(grey) else 3
+    sizes, gray = zip(*(_header(path) for path in paths[np.unique(spread)]), strict=True)
+    channels = 1 if all(gray) else 3
     if side:
         return side, side, channels
     width, height = np.median(sizes, axis=0)

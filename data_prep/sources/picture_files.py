@@ -55,7 +55,7 @@ def _eight_bits(image):
 
 
 def read_header(path):
-    """Width and height of the upright picture in a file, and whether it is grey.
+    """Width and height of the upright picture in a file, and whether it is gray.
 
     Raises:
         Exception: it is not a picture; `reason` says it in words.

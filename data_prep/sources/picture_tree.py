@@ -3,7 +3,7 @@
 from collections import Counter
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # Windows makes them by itself
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # made by Windows
 MOST_NAMED = 3
 MOST_ENDINGS = 8
 

@@ -50,7 +50,7 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceWithValidation(Source):
-    """A source that brings a validation part of its own."""
+    """A source with its own validation part."""
 
     validation_images: np.ndarray
     validation_labels: np.ndarray

@@ -7,12 +7,12 @@ from experiments.data.plain import PlainData
 from experiments.experiment import Experiment, JitterRanges, Schedule, has_transformer
 
 LOAD = PlainData("cifar10", validation=5000, classes=CLASSES).load
-# Both normalise to [-1, 1] before the transformer, whose fill of 0 is then a middle grey.
+# Both normalize to [-1, 1] before the transformer, whose fill of 0 is then a middle gray.
 NORMALIZATION, GREY = (0.5, 0.5), 0.5
 
 
 def build_lenet(name, input_shape, num_classes, transform=None):
-    """debuggercafe's LeNet, by itself or behind a transformer."""
+    """debuggercafe's LeNet, alone or behind a transformer."""
     from experiments.networks.lenet import lenet, lenet_localization
 
     classifier = lenet(input_shape, num_classes)
@@ -20,7 +20,7 @@ def build_lenet(name, input_shape, num_classes, transform=None):
 
 
 def build_tutorial(name, input_shape, num_classes, transform=None):
-    """PyTorch's tutorial network with more filters, by itself or behind a transformer."""
+    """PyTorch's tutorial network with more filters, alone or behind a transformer."""
     from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
 
     classifier = tutorial_cnn(input_shape, num_classes, (32, 64), NORMALIZATION)

@@ -23,7 +23,7 @@ def load_data(folder, data_dir=None, image_size=None, skip_broken=False):
         folder: the experiment's; nothing is kept there.
         data_dir: root of root/<class>/**, or of root/train/<class>/** and the same of test,
             validation or both; a part that is not there is split off train. None: STN_DATA_DIR.
-        image_size: height and width that pictures are brought to; None: the median of their own,
+        image_size: height and width that pictures are resized to; None: the median of theirs,
             at most 96 pixels.
         skip_broken: leave out pictures that cannot be read.
 
@@ -127,7 +127,7 @@ def split(part, share):
 
 
 def build_model(name, input_shape, num_classes, transform=None):
-    """A small CNN for pictures of any size, by itself or behind a transformer."""
+    """A small CNN for pictures of any size, alone or behind a transformer."""
     from experiments.networks.image_folder import cnn
     from stn_keras import SpatialTransformer, models
 

@@ -7,7 +7,7 @@ from experiments.experiment import Experiment, JitterRanges, Schedule
 
 
 def build_model(name, input_shape, num_classes, transform=None):
-    """The tutorial's classifier, by itself or behind a transformer."""
+    """The tutorial's classifier, alone or behind a transformer."""
     from experiments.networks.pytorch_tutorial import tutorial_cnn, tutorial_localization_net
     from stn_keras import SpatialTransformer, models
 

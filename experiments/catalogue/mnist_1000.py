@@ -51,7 +51,7 @@ def balanced(labels, per_class, seed):
 
 
 def build_model(name, input_shape, num_classes, transform=None):
-    """The "Hands-on" post's CNN, by itself or behind a plain or a stable transformer."""
+    """The "Hands-on" post's CNN, alone or behind a plain or a stable transformer."""
     from experiments.networks.keras_post import cnn, localization_net
     from stn_keras import SpatialTransformer, models
 

@@ -74,7 +74,7 @@ class Column:
         return RandomWarp(RECIPES[self.recipe].warp, seed, self.start)
 
     def build_model(self, name, input_shape, num_classes, transform=None):
-        """The fully connected or the convolutional network, by itself or behind transformers."""
+        """The fully connected or the convolutional network, alone or behind transformers."""
         from experiments.networks import paper as networks
         from stn_keras import models
 

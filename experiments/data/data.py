@@ -71,7 +71,7 @@ class LabelledImages:
     Attributes:
         images: (N, H, W, C) as `as_input` takes them, or what can be indexed like it.
         labels: (N,) integers.
-        groups: name -> (N,) bool, the images of a group that is reported by itself as well, such as
+        groups: name -> (N,) bool, the images of a group that is also reported separately, such as
             those of one distortion.
     """
 

@@ -102,7 +102,7 @@ def find_runs(runs_dir, experiment):
         elif run.finished:
             found.append((run, settings))
         else:
-            print(f"{run.folder}: not finished, left out; train.py --resume goes on with it")
+            print(f"{run.folder}: not finished, left out; train.py --resume continues it")
     return sorted(found, key=lambda item: table_order(experiment, item[1]))
 
 

@@ -22,9 +22,9 @@ def motions(image_size):
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     identity, along_x = np.eye(2), np.array([shift, 0])
     return {
-        "turned by 10 degrees": [_about_centre(m, image_size) for m in (rotation, rotation.T)],
-        "scaled by 10 %": [_about_centre(identity * s, image_size) for s in (1 / 1.1, 1.1)],
-        "shifted by 5 %": [_about_centre(identity, image_size, s) for s in (-along_x, along_x)],
+        "turned by 10 degrees": [_about_center(m, image_size) for m in (rotation, rotation.T)],
+        "scaled by 10 %": [_about_center(identity * s, image_size) for s in (1 / 1.1, 1.1)],
+        "shifted by 5 %": [_about_center(identity, image_size, s) for s in (-along_x, along_x)],
     }
 
 
@@ -101,8 +101,8 @@ def _moved_points(points, matrix):
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _about_centre(linear, image_size, shift=(0, 0)):
+def _about_center(linear, image_size, shift=(0, 0)):
     """The matrix in pixels of a linear map about the middle of an image, then a shift."""
     height, width = image_size
-    centre = np.array([width - 1, height - 1]) / 2
-    return np.column_stack([linear, centre - linear @ centre + shift])
+    center = np.array([width - 1, height - 1]) / 2
+    return np.column_stack([linear, center - linear @ center + shift])

@@ -14,7 +14,7 @@ from stn_keras.layers import ImageConv2D
 
 
 def paper_fcn(input_shape=(28, 28, 1), num_classes=10, units=208):
-    """The paper's fully connected classifier: two layers of so many units.
+    """The paper's fully connected classifier: two layers of `units` units.
 
     Example:
         >>> paper_fcn().count_params()
@@ -33,7 +33,7 @@ def paper_fcn(input_shape=(28, 28, 1), num_classes=10, units=208):
 
 
 def paper_cnn(input_shape=(28, 28, 1), num_classes=10, filters=64):
-    """The paper's convolutional classifier: so many filters of 9x9, then of 7x7, each pooled by 2.
+    """The paper's CNN: `filters` filters of 9x9, then of 7x7, each pooled by 2.
 
     What is left over at an edge is pooled too, without which 21x21 pixels were too few.
 

@@ -1,6 +1,6 @@
 """The networks of PyTorch's tutorial on spatial transformers.
 
-Each takes images (H, W, C) in [0, 1] and normalises them itself.
+Each takes images (H, W, C) in [0, 1] and normalizes them.
 """
 
 import keras
@@ -70,6 +70,6 @@ def tutorial_localization_net(input_shape=(28, 28, 1), filters=(8, 10), normaliz
 
 
 def _normalize(mean, standard_deviation):
-    # The tutorial normalises before its transformer, which then fills with 0, a grey and not the
+    # The tutorial normalizes before its transformer, which then fills with 0, a gray and not the
     # background; here the transformer comes first and its 0 is the background.
     return layers.Rescaling(1 / standard_deviation, -mean / standard_deviation)

@@ -18,7 +18,7 @@ PER_GROUP, AT_MOST = 3, 15
 FRAMES = 8
 COLORS = 64  # of a still picture
 CONFUSIONS_A_ROW = 4
-# Dashes tell the models apart that come after the last colour.
+# Dashes distinguish the models after the last color.
 LINES = plt.cycler(linestyle=["-", "--", ":"]) * plt.rcParams["axes.prop_cycle"]
 
 
@@ -137,7 +137,7 @@ def draw_transformer(model, result, data, path):
 
 
 def draw_confusion(results, data, path):
-    """Confusion matrices on the test set shown, the errors alone coloured."""
+    """Confusion matrices on the test set shown, with only the errors colored."""
     labels, classes = data.test[data.shown].labels, data.num_classes
     matrices = []
     for result in results:

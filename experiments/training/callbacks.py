@@ -55,7 +55,7 @@ class StopDiverged(keras.callbacks.Callback):
     """Ends a run at the first epoch with a loss, weight or theta that is not finite.
 
     It looks at the end of an epoch and before anything of it is written, so what is kept is good;
-    Keras's TerminateOnNaN fetches the loss of every batch, and goes on to the end of the epoch.
+    Keras's TerminateOnNaN fetches the loss of every batch, and continues to the end of the epoch.
 
     Args:
         run: `experiments.training.run_folder.Run`.
@@ -85,7 +85,7 @@ class StopDiverged(keras.callbacks.Callback):
 class WriteHistory(keras.callbacks.Callback):
     """Writes all rows of history.csv anew after each epoch, one column for each entry of the logs.
 
-    Keras's CSVLogger goes on under the columns that are there, so a run resumed with other columns
+    Keras's CSVLogger continues under the present columns, so a run resumed with other columns
     would mix them up, and it adds a column for each validation figure that there is not.
 
     Args:

@@ -103,7 +103,7 @@ class Run:
 
     @property
     def finished(self):
-        """Whether the run ended by itself.
+        """Whether the run ended without being stopped.
 
         Raises:
             UserError: metrics.json is damaged.

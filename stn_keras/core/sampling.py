@@ -113,7 +113,7 @@ class Sample(keras.Operation):
 def sample_places(
     images, places, interpolation, fill_mode, fill_value, gather=backend.gather_neighbors
 ):
-    """`sample` for x, y, ... as tensors of their own: less memory traffic, and no checks.
+    """`sample` for x, y, ... as separate tensors: less memory traffic, and no checks.
 
     Args:
         images: (N, *size, C) of any rank, or (1, *size, C).

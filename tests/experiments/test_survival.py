@@ -60,7 +60,7 @@ def test_sigterm_ends_a_run_at_once_and_says_how_to_go_on(tmp_path):
     assert time.perf_counter() - started < 10
     assert process.returncode == 143
     line = err.splitlines()[-1]  # behind the progress bar of the data
-    said = re.fullmatch(r"train\.py: terminated; python (.*) goes on after the last .*", line)
+    said = re.fullmatch(r"train\.py: terminated; python (.*) continues after the last .*", line)
     code, out, err = run(*shlex.split(said[1]))
     assert code == 0, err
     assert "epochs 1 to 3" not in out

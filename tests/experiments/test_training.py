@@ -199,7 +199,7 @@ def test_a_run_begun_with_monitoring_resumes_without(tmp_path, quiet_training):
     assert any(run.tensorboard.rglob("*tfevents*"))
 
 
-@pytest.mark.parametrize(("epochs", "frames"), [(1, 2), (11, 12), (40, 12)])
+@pytest.mark.parametrize(("epochs", "frames"), [(1, 2), (7, 8), (40, 8)])
 def test_the_film_of_a_report_is_short_from_the_first_epoch_to_the_last(tmp_path, epochs, frames):
     for epoch, bright in enumerate(np.eye(epochs + 1, dtype="uint8")):
         Image.fromarray(255 * bright[None]).save(tmp_path / f"epoch-{epoch:03d}.png")
@@ -208,6 +208,18 @@ def test_the_film_of_a_report_is_short_from_the_first_epoch_to_the_last(tmp_path
         seen = [np.argmax(frame.convert("L")) for frame in ImageSequence.Iterator(film)]
     assert len(seen) == frames
     assert (seen[0], seen[-1]) == (0, epochs)
+
+
+def test_a_report_keeps_the_film_of_its_most_accurate_model(tmp_path):
+    results = []
+    for model, accuracy in (("cnn", 0.5), ("stn-cnn", 0.9), ("stn-dense", 0.8)):
+        settings = replace(SETTINGS, model=model)
+        results.append(RunResult(settings, 0, {}, {}, 1, accuracy={"test": accuracy}))
+    for film in ("epochs-stn-cnn.gif", "epochs-stn-dense.gif"):
+        (tmp_path / film).write_bytes(b"a film")
+    captions = pictures.draw_all([], results, replace(TINY_DATA, swept=()), tmp_path)
+    assert list(captions) == ["epochs-stn-cnn.gif"]
+    assert [path.name for path in tmp_path.iterdir()] == ["epochs-stn-cnn.gif"]
 
 
 def test_confusion_matrices_stand_four_in_a_row(tmp_path):
