@@ -29,7 +29,7 @@ CONVENTIONS = {"corners-not-aligned": False, "corners-aligned": True}
 
 
 def families() -> dict[str, Transform]:
-    """Every family by name, once for each convention: name -> a function of `align_corners`."""
+    """Family name -> a function of `align_corners` that makes the transform."""
     flow = {"dense_flow": lambda align_corners: DenseFlow(OUTPUT_SIZE, align_corners=align_corners)}
     named = {
         name: lambda align_corners, cls=cls: cls(align_corners=align_corners)

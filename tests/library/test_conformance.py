@@ -2,12 +2,21 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 from scipy import ndimage
 
-from conformance.write import CONVENTIONS, FOLDER, INPUT_SIZE, OUTPUT_SIZE, families
+from conformance.write import (
+    CONVENTIONS,
+    FOLDER,
+    INPUT_SIZE,
+    OUTPUT_SIZE,
+    edge_vectors,
+    families,
+    family_vectors,
+)
 from stn_keras.core.fill_modes import FILL_MODES
 from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.ops import sample, warp
@@ -99,17 +108,29 @@ def test_the_vectors_cover_every_family_kernel_fill_and_convention():
     assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 1e6
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="written on TensorFlow")
+@pytest.mark.parametrize("name", [*FAMILIES, "edges"])
+def test_the_command_computes_the_committed_vectors(name):
+    fresh = edge_vectors() if name == "edges" else family_vectors(name)
+    committed, settings = read(name)
+    assert json.loads(str(fresh.pop("settings"))) == settings
+    assert set(fresh) == set(committed)
+    for path, array in fresh.items():
+        np.testing.assert_allclose(array, committed[path], rtol=1e-5, atol=1e-6, err_msg=path)
+
+
 @pytest.mark.parametrize("mode", FILL_MODES)
-def test_scipy_agrees_with_the_bilinear_vectors(mode):
+@pytest.mark.parametrize(("interpolation", "order"), [("nearest", 0), ("bilinear", 1)])
+def test_scipy_agrees_with_the_vectors(mode, interpolation, order):
     arrays, settings = read("affine")
     for convention in CONVENTIONS:
         places = arrays[f"coordinates/{convention}"].astype("float64")
-        expected = arrays[f"warped/{convention}/bilinear/{mode}"]
+        expected = arrays[f"warped/{convention}/{interpolation}/{mode}"]
         for n, channel in np.ndindex(expected.shape[0], expected.shape[-1]):
             theirs = ndimage.map_coordinates(
                 arrays["images"][n, ..., channel].astype("float64"),
                 [places[n, ..., 1], places[n, ..., 0]],
-                order=1,
+                order=order,
                 mode=SCIPY_MODES.get(mode, mode),
                 cval=settings["fill_value"][channel],
             )
