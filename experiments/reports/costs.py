@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from cli.errors import UserError
-from experiments.experiment import DEFAULT_SCHEDULE
 
 
 def duration(seconds: float) -> str:
@@ -41,7 +40,7 @@ def measured_cost(folder, settings):
 
 
 def _cost(models, settings):
-    networks = [model for model in models if network_of(model) == settings.network]
+    networks = [model for model in models if model["network"] == settings.network]
     if not networks:
         return None
     model = min(networks, key=lambda model: schedule_of(model) != settings.schedule)
@@ -69,11 +68,6 @@ def read_report(path):
         raise UserError(f"expected a report of evaluate.py at {path}") from None
 
 
-def network_of(model):
-    """The network of a report's model, whatever its schedule."""
-    return model.get("network", model["model"])  # earlier reports knew one schedule alone
-
-
 def schedule_of(model):
     """The schedule that a report's model was trained by."""
-    return model["runs"][0]["settings"].get("schedule", DEFAULT_SCHEDULE)
+    return model["runs"][0]["settings"]["schedule"]

@@ -1,13 +1,14 @@
 """One table of every experiment, from the reports that are there."""
 
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from cli.errors import UserError
 from cli.files import atomic_path
 from experiments import EXPERIMENTS
 from experiments.experiment import DEFAULT_SCHEDULE
-from experiments.reports.costs import network_of, read_report, schedule_of
+from experiments.reports.costs import read_report, schedule_of
 from experiments.reports.markdown import markdown_table, p_value, percent
 
 PUBLISHED = "published"
@@ -64,7 +65,7 @@ def write_overview(folder):
 
 def _rows(summaries):
     for summary in summaries:
-        for _, models in groupby(summary["models"], key=network_of):
+        for _, models in groupby(summary["models"], key=itemgetter("network")):
             by_schedule = {schedule_of(model): model for model in models}
             for test_set in _compared_sets(summary):
                 yield _row(summary, by_schedule, test_set)
@@ -78,10 +79,10 @@ def _row(summary, by_schedule, test_set):
     published = shown["published"].get(test_set)
     accuracy = 100 * shown["accuracy"][test_set]["mean"]
     name = summary["experiment"]
-    note = f" ({summary['note']})" if summary.get("note") else ""
+    note = f" ({summary['note']})" if summary["note"] else ""
     return [
         f"[{name}]({name}/report.md){note}",
-        network_of(shown) if shown is as_published else shown["model"],
+        shown["network"] if shown is as_published else shown["model"],
         test_set,
         "" if published is None else f"{published:g}",
         _accuracy(as_published, test_set),
@@ -107,7 +108,7 @@ def _accuracy(model, test_set):
 
 
 def _paired_test(summary, model, test_set):
-    tests = summary.get("paired_tests", ())
+    tests = summary["paired_tests"]
     found = (t for t in tests if (t["model"], t["test_set"]) == (model, test_set))
     return next((p_value(test["p_value"]) for test in found), "")
 

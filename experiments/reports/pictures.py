@@ -68,7 +68,7 @@ def draw_all(evaluated, results, data, folder):
 
 
 def _first_seeds(results, noted):
-    """The first result of every model that has this noted; early reports did not note all."""
+    """The first result of every model that has this noted."""
     first = {}
     for result in results:
         if getattr(result, noted):

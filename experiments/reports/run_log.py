@@ -14,12 +14,11 @@ from experiments.evaluation.measure import RunResult, belongs
 from experiments.training.run_folder import parse_settings
 
 FILE = "runs.jsonl"
-REPORT = "report.json"
 
 
 def exists(folder):
     """Whether a folder has a report whose runs can be read."""
-    return any((folder / name).exists() for name in (FILE, REPORT))
+    return (folder / FILE).exists()
 
 
 def write(results, data, folder):
@@ -66,10 +65,7 @@ def _read(folder):
     if not exists(folder):
         return []
     try:
-        if (folder / FILE).exists():
-            records = [json.loads(line) for line in read_text(folder / FILE).splitlines()]
-        else:
-            records = list(_records_of(json.loads(read_text(folder / REPORT))))
+        records = [json.loads(line) for line in read_text(folder / FILE).splitlines()]
         return [(record.pop("data"), _result(record)) for record in records]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(f"expected the runs of a report of evaluate.py in {folder}") from None
@@ -80,23 +76,7 @@ def _plain(result):
     return {**asdict(result), "predicted": predicted}
 
 
-def _records_of(summary):
-    """The runs of a report from before they were noted, without histories and predictions."""
-    shared = ("parameters", "sweeps", "images_per_second", "training_seconds")
-    own = ("settings", "accuracy", "environment", "best_epoch")
-    for model in summary["models"]:
-        for run in model["runs"]:
-            yield {
-                **{name: model[name] for name in shared},
-                **{name: run[name] for name in own},
-                "evaluated": summary["environment"],
-                "predicted": {},
-                "data": summary["data"],
-            }
-
-
 def _result(record):
-    record.pop("theta_deviation", None)  # of earlier reports
     predicted = {name: np.array(classes) for name, classes in record["predicted"].items()}
     settings = parse_settings(record["settings"])
     for name in ("accuracy", "environment", "sweeps"):

@@ -91,10 +91,14 @@ def default_is_tiny(monkeypatch, tmp_path):
     folder = tmp_path / "results" / DEFAULT_EXPERIMENT
     folder.mkdir(parents=True)
     run = {
-        "settings": {"epochs": 10, "batch_size": TINY.schedules["best"].batch_size},
+        "settings": {
+            "epochs": 10,
+            "batch_size": TINY.schedules["best"].batch_size,
+            "schedule": "best",
+        },
         "environment": {"device": "abacus"},
     }
-    models = [{"model": name, "training_seconds": 600, "runs": [run]} for name in TINY.models]
+    models = [{"network": name, "training_seconds": 600, "runs": [run]} for name in TINY.models]
     (folder / "report.json").write_text(json.dumps({"models": models}))
     return folder
 

@@ -186,15 +186,6 @@ def test_a_report_tells_what_transformers_take_back(tmp_path):
     assert "| stn-tiny |     75 |      0 |     -12 |\n\n" in (tmp_path / "report.md").read_text()
 
 
-def test_a_report_of_before_is_read(tmp_path):
-    run_log.write([result(SETTINGS, 0.9)], TINY_DATA, tmp_path)
-    file = tmp_path / run_log.FILE
-    record = json.loads(file.read_text())
-    del record["invariance"]
-    file.write_text(json.dumps(record | {"theta_deviation": 0.2}))
-    assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])[0].invariance is None
-
-
 def test_a_report_keeps_what_its_runs_achieved(tmp_path):
     plain = result(replace(SETTINGS, model="tiny"), 0.5)
     plain.history = [{"epoch": 0.0, "loss": 0.7}]
@@ -202,16 +193,6 @@ def test_a_report_keeps_what_its_runs_achieved(tmp_path):
     kept = run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [(None, SETTINGS)])
     np.testing.assert_equal([vars(other) for other in kept], [vars(plain)])
     assert run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path / "none", []) == []
-
-
-def test_a_report_without_noted_runs_keeps_its_accuracies(tmp_path):
-    results = [result(replace(SETTINGS, seed=seed), share) for seed, share in ((0, 0.5), (1, 0.9))]
-    summary = report.summarize(TINY, results, TINY_DATA)
-    report.write(summary, {}, tmp_path)
-    kept = run_log.runs_from_elsewhere(TINY, TINY_DATA, tmp_path, [])
-    again = report.summarize(TINY, kept, TINY_DATA)
-    assert again["models"][0]["accuracy"] == summary["models"][0]["accuracy"]
-    assert [result.settings.seed for result in kept] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -333,9 +333,9 @@ def test_a_history_that_lacks_epochs_is_told(tmp_path, quiet_training):
 def test_a_dry_run_tells_what_an_earlier_one_took(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
     monkeypatch.setenv("STN_RESULTS_DIR", str(tmp_path))
-    made_by = {"epochs": 10, "batch_size": TINY.schedules["best"].batch_size}
+    made_by = {"epochs": 10, "batch_size": TINY.schedules["best"].batch_size, "schedule": "best"}
     run = {"settings": made_by, "environment": {"device": "abacus"}}
-    measured = {"model": "tiny", "training_seconds": 600, "runs": [run]}
+    measured = {"network": "tiny", "training_seconds": 600, "runs": [run]}
     (tmp_path / "tiny").mkdir()
     report_file = tmp_path / "tiny" / "report.json"
     report_file.write_text(json.dumps({"models": [measured]}))
@@ -367,8 +367,8 @@ NO_REPORTS = {
     "empty": "{}",
     "no list": '{"models": 5}',
     "no models": '{"models": ["tiny"]}',
-    "no runs": '{"models": [{"model": "tiny", "training_seconds": 1, "runs": []}]}',
-    "no epochs": '{"models": [{"model": "tiny", "training_seconds": 1, "runs": [{"settings": '
+    "no runs": '{"models": [{"network": "tiny", "training_seconds": 1, "runs": []}]}',
+    "no epochs": '{"models": [{"network": "tiny", "training_seconds": 1, "runs": [{"settings": '
     '{"epochs": 0}}]}]}',
     "deep": "[" * 100_000,
 }
