@@ -107,7 +107,10 @@ def test_digits_are_learned_in_any_range(scale):
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="training is the same on all")
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
+@pytest.mark.parametrize(
+    "name",
+    ["MobileNetV3Small", pytest.param("EfficientNetB0", marks=pytest.mark.everything)],
+)
 def test_theta_stays_sane_before_networks_that_take_0_to_255(rng, name):
     keras.utils.set_random_seed(0)
     classifier = getattr(keras.applications, name)(
@@ -272,6 +275,7 @@ print((resident() - before) / 20)
 """
 
 
+@pytest.mark.everything
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="kernels are TensorFlow's")
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
