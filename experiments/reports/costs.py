@@ -33,10 +33,7 @@ def measured_cost(folder, settings):
     path = Path(folder) / settings.experiment / "report.json"
     if not path.exists():
         return None
-    try:
-        return _cost(read_report(path)["models"], settings)
-    except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError):
-        raise UserError(f"expected a report of evaluate.py at {path}") from None
+    return read_report(path, lambda summary: _cost(summary["models"], settings))
 
 
 def _cost(models, settings):
@@ -54,17 +51,21 @@ def _cost(models, settings):
     return seconds, how
 
 
-def read_report(path):
-    """A report.json.
+_DAMAGE = (
+    *(OSError, ValueError, RecursionError),  # while it is parsed
+    *(AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError),
+)
+
+
+def read_report(path, find):
+    """What the function `find` takes from a report.json.
 
     Raises:
         UserError: it is damaged.
     """
     try:
-        summary = json.loads(path.read_text())
-        summary["models"]
-        return summary
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return find(json.loads(path.read_text()))
+    except _DAMAGE:
         raise UserError(f"expected a report of evaluate.py at {path}") from None
 
 

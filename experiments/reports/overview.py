@@ -1,5 +1,6 @@
 """One table of every experiment, from the reports that are there."""
 
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -45,30 +46,32 @@ def write_overview(folder):
         UserError: there is none, or one is damaged.
     """
     folder = Path(folder)
-    summaries = [
-        read_report(path)
-        for path in (folder / name / "report.json" for name in EXPERIMENTS)
-        if path.exists()
-    ]
-    if not summaries:
+    paths = [folder / name / "report.json" for name in EXPERIMENTS]
+    parts = [read_report(path, partial(_part, folder)) for path in paths if path.exists()]
+    if not parts:
         raise UserError(
             f"expected reports in {folder}, found none; evaluate.py EXPERIMENT makes one"
         )
-    lines = ["# Results", "", EXPLANATION, "", markdown_table([HEADING, *_rows(summaries)]), ""]
-    for summary in summaries:
-        lines += _section(summary, folder)
+    rows = [row for part, _ in parts for row in part]
+    lines = ["# Results", "", EXPLANATION, "", markdown_table([HEADING, *rows]), ""]
+    for _, section in parts:
+        lines += section
     path = folder / "README.md"
-    with atomic_path(path) as partial:
-        partial.write_text("\n".join(lines))
+    with atomic_path(path) as unfinished:
+        unfinished.write_text("\n".join(lines))
     return path
 
 
-def _rows(summaries):
-    for summary in summaries:
-        for _, models in groupby(summary["models"], key=itemgetter("network")):
-            by_schedule = {schedule_of(model): model for model in models}
-            for test_set in _compared_sets(summary):
-                yield _row(summary, by_schedule, test_set)
+def _part(folder, summary):
+    """An experiment's rows of the table, and its section."""
+    return list(_rows(summary)), _section(summary, folder)
+
+
+def _rows(summary):
+    for _, models in groupby(summary["models"], key=itemgetter("network")):
+        by_schedule = {schedule_of(model): model for model in models}
+        for test_set in _compared_sets(summary):
+            yield _row(summary, by_schedule, test_set)
 
 
 def _row(summary, by_schedule, test_set):

@@ -18,6 +18,7 @@ from data_prep.sources.image_folder import ImageFiles, find_images, guess_shape
 from experiments import EXPERIMENTS
 from experiments.data.batches import InOrder
 from experiments.data.data import as_input
+from experiments.reports.overview import write_overview
 from tests.support.pictures import cifar10_arrays, save_batches, write_folder
 
 
@@ -32,7 +33,7 @@ def test_files_read_like_an_array(rng, tmp_path):
     np.testing.assert_array_equal(found.training.labels, np.repeat([0, 1], 8))
 
 
-def test_pictures_of_any_size_and_colour_become_alike(rng, tmp_path):
+def test_pictures_of_any_size_and_color_become_alike(rng, tmp_path):
     write_folder(tmp_path / "a", rng, shape=(20, 30, 3))
     write_folder(tmp_path / "b", rng, shape=(50, 10, 1))
     paths = np.concatenate([find_images(tmp_path / n).training.paths for n in "ab"])
@@ -228,3 +229,8 @@ def test_the_overview_stands_on_the_reports_alone(tmp_path, monkeypatch, capsys)
         ),
     ]
     assert capsys.readouterr().out.strip().endswith("README.md")
+    del summary["test_images"]
+    (tmp_path / "mnist" / "report.json").write_text(json.dumps(summary))
+    with pytest.raises(UserError, match=r"expected a report of evaluate\.py at .*mnist"):
+        write_overview(tmp_path)
+    assert (tmp_path / "README.md").read_text() == text
