@@ -26,13 +26,13 @@ def inputs(shape):
 
 
 def ours(images, theta):
-    """The library's warp by plain operations."""
+    """The library's warp, as a user calls it."""
+    return warp(images, theta)
+
+
+def ours_plain(images, theta):
+    """The same by plain operations."""
     return warp(images, theta, compiled=False)
-
-
-def ours_fused(images, theta):
-    """The same with the kernels that run while training."""
-    return warp(images, theta, compiled=True)
 
 
 def textbook(images, theta):
@@ -87,22 +87,24 @@ def keras_map_coordinates(images, theta):
     return ops.image.map_coordinates(images, ops.stack(full), order=1, fill_mode="constant")
 
 
-def keras_run(function, wrt, xla=False):
-    """`function(images, theta)` and its gradients to `wrt`, compiled by the backend."""
-    if keras.backend.backend() == "jax":
-        return _jax_run(function, wrt)
-    return _tensorflow_run(function, wrt, xla)
+def keras_run(function, wrt, how="graph"):
+    """`function(images, theta)` and its gradients to `wrt`, on Keras's backend.
+
+    Args:
+        function: of Keras's operations.
+        wrt: names of arguments.
+        how: "graph", as a model's own step is compiled; "eager"; "xla", all of it compiled by XLA
+            on TensorFlow; "compiled", by `torch.compile`.
+
+    Returns:
+        (run, function that makes its tensors).
+    """
+    return _RUNS[keras.backend.backend()](function, wrt, how)
 
 
-def fused_run(mode):
-    """Ours under XLA."""
-    return keras_run(ours_fused, MODES[mode], xla=True)
-
-
-def _tensorflow_run(function, wrt, xla):
+def _tensorflow_run(function, wrt, how):
     import tensorflow as tf
 
-    @tf.function(jit_compile=xla)
     def run(images, theta, upstream):
         if not wrt:
             return function(images, theta)
@@ -112,44 +114,68 @@ def _tensorflow_run(function, wrt, xla):
             result = function(images, theta)
         return tape.gradient(result, tensors, upstream)
 
-    return run, tf.constant
+    return (run if how == "eager" else tf.function(run, jit_compile=how == "xla")), tf.constant
 
 
-def _jax_run(function, wrt):
+def _jax_run(function, wrt, how):
     import jax
 
-    @jax.jit
     def run(images, theta, upstream):
         if wrt == ("theta",):
             return jax.vjp(lambda theta: function(images, theta), theta)[1](upstream)
         return jax.vjp(function, images, theta)[1](upstream) if wrt else function(images, theta)
 
+    run = run if how == "eager" else jax.jit(run)
     return (lambda *tensors: jax.block_until_ready(run(*tensors))), jax.numpy.asarray
 
 
-def torch_run(wrt):
+def _torch_run(function, wrt, how):
+    import torch
+
+    function = torch.compile(function, dynamic=False) if how == "compiled" else function
+    return _with_torch_gradients(function, wrt), _torch_tensor
+
+
+_RUNS = {"tensorflow": _tensorflow_run, "jax": _jax_run, "torch": _torch_run}
+
+
+def torch_run(wrt, compiled=False):
     """torch's affine_grid and grid_sample, channels first as they are made for."""
     import torch
     from torch.nn import functional
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-
-    def run(images, theta, upstream):
-        images = images.detach().requires_grad_("images" in wrt)
-        theta = theta.detach().requires_grad_("theta" in wrt)
+    def sample(images, theta):
         grid = functional.affine_grid(theta, images.shape, align_corners=False)
-        result = functional.grid_sample(images, grid, align_corners=False)
-        if wrt:
-            inputs = [tensor for tensor in (images, theta) if tensor.requires_grad]
-            result = torch.autograd.grad(result, inputs, upstream)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return result
+        return functional.grid_sample(images, grid, align_corners=False)
 
     def tensor(array):
-        channels_first = torch.tensor(array, device=device)
+        channels_first = _torch_tensor(array)
         if array.ndim == 2:
             return channels_first.reshape(-1, 2, 3)
         return channels_first.permute(0, 3, 1, 2).contiguous()
 
-    return run, tensor
+    sample = torch.compile(sample, dynamic=False) if compiled else sample
+    return _with_torch_gradients(sample, wrt), tensor
+
+
+def _torch_tensor(array):
+    import torch
+
+    return torch.tensor(array, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _with_torch_gradients(function, wrt):
+    import torch
+
+    def run(images, theta, upstream):
+        images = images.detach().requires_grad_("images" in wrt)
+        theta = theta.detach().requires_grad_("theta" in wrt)
+        result = function(images, theta)
+        if wrt:
+            inputs = [tensor for tensor in (images, theta) if tensor.requires_grad]
+            result = torch.autograd.grad(result, inputs, upstream)
+        if images.is_cuda:
+            torch.cuda.synchronize()
+        return result
+
+    return run

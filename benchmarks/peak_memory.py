@@ -27,11 +27,11 @@ def _peak_of_process(name, batch):
 
 def main():
     """Take full gradients, print the peak in MiB."""
-    from benchmarks.contestants import MODES, fused_run, inputs, torch_run
+    from benchmarks.contestants import MODES, inputs, keras_run, ours, torch_run
 
     name, batch = sys.argv[1], int(sys.argv[2])
     mode = "full gradient"
-    run, tensor = torch_run(MODES[mode]) if name == "torch" else fused_run(mode)
+    run, tensor = torch_run(MODES[mode]) if name == "torch" else keras_run(ours, MODES[mode])
     tensors = [tensor(array) for array in inputs((batch, *SHAPE[1:]))]
     for _ in range(3):
         run(*tensors)

@@ -1,133 +1,139 @@
-"""python -m benchmarks.sampler: our grid and sampler against torch, Keras and the textbook."""
+"""python -m benchmarks.sampler: our grid and sampler on each backend against torch's own."""
 
+import importlib.util
+import json
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
-import keras
-import numpy as np
-from tqdm import tqdm
-
-from benchmarks import contestants, peak_memory
+from benchmarks import contestants
 from benchmarks.charts import bar_chart
 from benchmarks.command_line import rounds_and_folder
-from benchmarks.timing import medians, side_by_side, times_faster
+from benchmarks.sampler_cells import BASELINE, FULL, OURS, SAMPLE
 from cli.files import write_json
 from cli.run import run_command
 from experiments.environment import describe, device_slug
 from experiments.reports.markdown import markdown_table
 
-SHAPES = ((256, 28, 28, 1), (64, 32, 32, 3), (32, 64, 64, 16), (8, 256, 256, 3))
-MORE_PIXELS = ((8, 64, 64, 3), (8, 128, 128, 3), (8, 256, 256, 3))
-LARGER_BATCHES = ((8, 64, 64, 3), (32, 64, 64, 3), (128, 64, 64, 3))
-BASELINE = "torch"
-FUSED = "ours, fused"
-SAMPLE = 0.01
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def calls(shape, mode):
-    """name -> function of no arguments."""
-    wrt = contestants.MODES[mode]
-    functions = {"Keras map_coordinates": contestants.keras_map_coordinates}
-    if not wrt:
-        functions["Keras affine_transform"] = contestants.keras_affine_transform
-    if keras.backend.backend() == "tensorflow":
-        functions |= {"textbook": contestants.textbook, "ours, plain graph": contestants.ours}
-    runs = {
-        BASELINE: contestants.torch_run(wrt),
-        **{name: contestants.keras_run(function, wrt) for name, function in functions.items()},
-        FUSED: contestants.fused_run(mode),
-    }
-    return {name: _bound(run, tensor, shape) for name, (run, tensor) in runs.items()}
+def measure(backend, rounds):
+    """What `benchmarks.sampler_cells` measures in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "cells.json")
+        command = [sys.executable, "-m", "benchmarks.sampler_cells", str(file)]
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        subprocess.run([*command, "--rounds", str(rounds)], env=environment, check=True)
+        return json.loads(file.read_text())
 
 
-def _bound(run, tensor, shape):
-    tensors = [tensor(array) for array in contestants.inputs(shape)]
-    if hasattr(run, "get_concrete_function"):
-        # A tf.function looks its trace up at each call; a model's layers are within one call.
-        run = run.get_concrete_function(*tensors)
-    return lambda: run(*tensors)
-
-
-def measure_cells(rounds):
-    """One row a shape and mode: milliseconds and times faster than torch, of each contestant."""
-    cells = [(shape, mode) for shape in SHAPES for mode in contestants.MODES]
-    rows = []
-    for shape, mode in tqdm(cells, unit="cell"):
-        seconds = side_by_side(calls(shape, mode), rounds, SAMPLE)
-        rows.append(
-            {
-                "shape": shape,
-                "mode": mode,
-                "milliseconds": {n: round(1e3 * s, 3) for n, s in medians(seconds).items()},
-                "times_torch": {
-                    n: round(times_faster(seconds, n, BASELINE), 4)
-                    for n in seconds
-                    if n != BASELINE
-                },
-                "times_textbook": round(times_faster(seconds, FUSED, "textbook"), 2)
-                if "textbook" in seconds
-                else None,
-            }
-        )
-    return rows
-
-
-def measure_growth(shapes, rounds):
-    """Milliseconds of the fused full gradient, sizes side by side."""
-    run, tensor = contestants.fused_run("full gradient")
-    functions = {shape: _bound(run, tensor, shape) for shape in shapes}
-    times = medians(side_by_side(functions, rounds, SAMPLE))
-    return [
-        {
-            "shape": shape,
-            "milliseconds": round(1e3 * seconds, 3),
-            "nanoseconds_a_pixel": round(1e9 * seconds / np.prod(shape[:3]), 2),
-        }
-        for shape, seconds in times.items()
-    ]
-
-
-def summary(rows):
+def summary(cells):
     """name -> least and geometric mean of times faster than torch, over the cells that have it."""
-    names = {name: None for row in rows for name in row["times_torch"]}
-    ratios = {n: [r["times_torch"][n] for r in rows if n in r["times_torch"]] for n in names}
+    names = {name: None for row in cells for name in row["times_torch"]}
+    ratios = {n: [r["times_torch"][n] for r in cells if n in r["times_torch"]] for n in names}
     return {
         name: {"least": min(values), "geometric_mean": round(statistics.geometric_mean(values), 4)}
         for name, values in ratios.items()
     }
 
 
-def report(content):
-    """The results as Markdown."""
+def paths(backends):
+    """Name of a way a user calls the warp -> (backend, contestant)."""
+    return {
+        f"{backend}{name.removeprefix(OURS)}": (backend, name)
+        for backend, content in backends.items()
+        for name in (OURS, "ours, eager", "ours, compiled")
+        if name in content["summary"]
+    }
+
+
+def paths_table(backends):
+    """How many times as fast as torch each path is, cell by cell."""
+    columns = paths(backends)
+    rows = [["shape, what", *columns]]
+    for index, cell in enumerate(next(iter(backends.values()))["cells"]):
+        cells = [backends[b]["cells"][index]["times_torch"][name] for b, name in columns.values()]
+        rows.append([_cell_name(cell), *(f"{ratio:.2f}" for ratio in cells)])
+    for what in ("least", "geometric_mean"):
+        ratios = [backends[b]["summary"][name][what] for b, name in columns.values()]
+        rows.append([what.replace("_", " "), *(f"{ratio:.2f}" for ratio in ratios)])
+    return markdown_table(rows)
+
+
+def contestants_table(content):
+    """Milliseconds, and times as fast as torch, of all contestants on one backend."""
     names = [BASELINE, *content["summary"]]
     rows = [["shape, what", f"{BASELINE}, ms", *(f"{name}, ms (x)" for name in names[1:])]]
     for row in content["cells"]:
-        times = [_time(row, name) for name in names]
-        rows.append(["x".join(map(str, row["shape"])) + ", " + row["mode"], *times])
+        rows.append([_cell_name(row), *(_time(row, name) for name in names)])
     for what in ("least", "geometric_mean"):
         ratios = [f"({values[what]:.2f})" for values in content["summary"].values()]
         rows.append([f"{what.replace('_', ' ')} ratio", "", *ratios])
-    lines = [markdown_table(rows), ""]
-    textbook = [row["times_textbook"] for row in content["cells"] if row["times_textbook"]]
+    return markdown_table(rows)
+
+
+def modes_table(backends):
+    """What each kernel and fill mode takes, in times of the bilinear constant one."""
+    rows = [["kernel, fill mode", *backends]]
+    columns = [content["modes"]["rows"] for content in backends.values()]
+    for cells in zip(*columns, strict=True):
+        name = f"{cells[0]['interpolation']}, {cells[0]['fill_mode']}"
+        rows.append([name, *(f"{cell['times_usual']:.2f}" for cell in cells)])
+    return markdown_table(rows)
+
+
+def costs_table(backends):
+    """Memory, growth and first calls of each backend."""
+    rows = [["", *backends]]
+    contents = list(backends.values())
+    for name in (OURS, BASELINE):
+        used = [f"{content['mebibytes'][name]:.1f}" for content in contents]
+        rows.append([f"memory of a full gradient, MiB: {name}", *used])
+    for name in ("more_pixels", "larger_batches"):
+        for index, row in enumerate(contents[0][name]):
+            times = [f"{c[name][index]['nanoseconds_a_pixel']:.0f}" for c in contents]
+            rows.append([f"{name.replace('_', ' ')}, ns a pixel: {_size(row['shape'])}", *times])
+    for index, row in enumerate(contents[0]["first_calls"]):
+        for mode in ("forward", FULL):
+            seconds = [f"{c['first_calls'][index][mode]:.2f}" for c in contents]
+            rows.append([f"first call, s: {row['what']}, {mode}", *seconds])
+    return markdown_table(rows)
+
+
+def chart_rows(backends):
+    """One row a cell, with the ratio of every path."""
+    rows = [dict(row) for row in next(iter(backends.values()))["cells"]]
+    for index, row in enumerate(rows):
+        row["times_torch"] = {
+            path: backends[backend]["cells"][index]["times_torch"][name]
+            for path, (backend, name) in paths(backends).items()
+        }
+    return rows
+
+
+def report(backends):
+    """The results as Markdown."""
+    tables = [contestants_table(content) for content in backends.values()]
+    textbook = [row["times_textbook"] for c in backends.values() for row in c["cells"]]
+    textbook = [ratio for ratio in textbook if ratio]
+    lines = [paths_table(backends), *tables]
     if textbook:
         span = f"{min(textbook):.1f} to {max(textbook):.1f}"
         mean = statistics.geometric_mean(textbook)
-        lines.append(f"- {FUSED}, against textbook: {span} times, geometric mean {mean:.1f}")
-    for name in ("more_pixels", "larger_batches"):
-        steps = ", ".join(
-            f"{row['milliseconds']:.2f} ms ({row['nanoseconds_a_pixel']:.1f} ns a pixel)"
-            for row in content[name]
-        )
-        start = "x".join(map(str, content[name][0]["shape"]))
-        lines.append(
-            f"- {name.replace('_', ' ')}, full gradient, 1, 4 and 16 times {start}: {steps}"
-        )
-    used = content["mebibytes"]
-    shape = "x".join(map(str, used["shape"]))
-    lines.append(
-        f"- memory of a full gradient at {shape}, inputs and results included: "
-        f"ours {used['ours']} MiB, torch {used['torch']} MiB"
-    )
-    return "\n".join(lines)
+        lines.append(f"- ours, against textbook: {span} times, geometric mean {mean:.1f}")
+    return "\n\n".join([*lines, modes_table(backends), costs_table(backends)])
+
+
+def _size(shape):
+    return "x".join(map(str, shape))
+
+
+def _cell_name(row):
+    return f"{_size(row['shape'])}, {row['mode']}"
 
 
 def _time(row, name):
@@ -140,25 +146,21 @@ def _time(row, name):
 def main():
     """Measure, print, write JSON and chart."""
     rounds, out = rounds_and_folder("sampler", __doc__)
-    rows = measure_cells(rounds)
+    backends = {}
+    for backend in filter(importlib.util.find_spec, BACKENDS):
+        content = measure(backend, rounds)
+        backends[backend] = {**content, "summary": summary(content["cells"])}
     content = {
         "rounds": rounds,
         "seconds_a_sample": SAMPLE,
         "seed": contestants.SEED,
-        "cells": rows,
-        "summary": summary(rows),
-        "more_pixels": measure_growth(MORE_PIXELS, rounds),
-        "larger_batches": measure_growth(LARGER_BATCHES, rounds),
-        "mebibytes": {
-            "shape": peak_memory.SHAPE,
-            **{n: peak_memory.growth(n) for n in ("ours", "torch")},
-        },
-        "environment": describe("torch"),
+        "backends": backends,
+        "environment": describe(*backends),
     }
-    print(report(content))
+    print(report(backends))
     path = out / f"sampler-{device_slug()}.json"
     write_json(path, content)
-    bar_chart(rows, path.with_suffix(".png"))
+    bar_chart(chart_rows(backends), path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
 
 

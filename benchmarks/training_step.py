@@ -21,7 +21,7 @@ TORCH, CHANNELS_LAST = "torch", "torch, channels last"
 class NoSampling(SpatialTransformer):
     """Learns theta and adds its mean to the images, in place of grid and sampler."""
 
-    def warp(self, images, theta, training=None):
+    def _warp(self, images, theta):
         return images + ops.reshape(ops.mean(theta, axis=-1), (-1, 1, 1, 1))
 
 

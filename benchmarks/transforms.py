@@ -1,7 +1,5 @@
 """python -m benchmarks.transforms: what each family costs, against the affine one."""
 
-import functools
-
 import numpy as np
 
 from benchmarks import contestants
@@ -28,7 +26,7 @@ def families(size):
 
 def forward_and_backward(transform, shape):
     """A function of no arguments: what a training graph computes, and both gradients."""
-    warp = functools.partial(SpatialTransformer(transform=transform).warp, training=True)
+    warp = SpatialTransformer(transform=transform).warp
     run, tensor = contestants.keras_run(warp, contestants.MODES[MODE])
     rng = np.random.default_rng(SEED)
     theta = transform.identity + rng.normal(0, 0.05, (shape[0], transform.num_parameters))

@@ -5,11 +5,13 @@ The contract, which each module implements for tensors of any spatial rank:
 - `matmul(a, b)`: the product in full precision.
 - `gather_neighbors(rows, first, steps, strides)`: pixels of a small cube around each position, with
   a fast gradient to `rows`.
-- `compiled(function, *arguments)`: `function(*arguments, gather=...)`, by fast kernels where the
-  backend has them. `gather` stands for `gather_neighbors` there.
-- `compiled_chain(inner, outer, images, theta)`: `outer(images, inner(theta))`, compiled together
-  where that is faster.
-- `is_training_graph()`: whether kernels pay off here, since gradients will be asked for.
+- `spread(weights, channels)`: weights (M,) that broadcast over the channels of (M, C).
+- `run(function, *arguments, compiled=None)`: `function(*arguments)`, by the fastest way there is.
+  True asks for compiled kernels, False for plain operations. The function takes `gather`, which
+  stands for `gather_neighbors` in a kernel.
+- `has_sampler(images, places, interpolation)`: whether the framework has a sampler of its own for
+  these, `sample_natively(images, places, interpolation, limits, differentiable)`.
+- `plain_graphs()`: a context in which graphs are traced from plain operations.
 - `with_gradient(outputs, inputs, gradient)`: `outputs`, with a gradient to `inputs` too.
 - `uses_onednn()`: whether convolutions run on oneDNN.
 """
@@ -19,6 +21,21 @@ import importlib
 import keras
 from keras import KerasTensor
 
+from stn_keras.backend.plain import Chain
+
+__all__ = [
+    "Chain",
+    "Matmul",
+    "gather_neighbors",
+    "has_sampler",
+    "matmul",
+    "plain_graphs",
+    "run",
+    "sample_natively",
+    "spread",
+    "uses_onednn",
+    "with_gradient",
+]
 _MODULES = ("tensorflow", "jax", "torch")
 _name = keras.backend.backend()
 if _name not in _MODULES:
@@ -26,9 +43,11 @@ if _name not in _MODULES:
 _module = importlib.import_module(f"stn_keras.backend.{_name}")
 
 gather_neighbors = _module.gather_neighbors
-compiled = _module.compiled
-compiled_chain = _module.compiled_chain
-is_training_graph = _module.is_training_graph
+spread = _module.spread
+run = _module.run
+has_sampler = _module.has_sampler
+sample_natively = _module.sample_natively
+plain_graphs = _module.plain_graphs
 with_gradient = _module.with_gradient
 uses_onednn = _module.uses_onednn
 

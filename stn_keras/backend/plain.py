@@ -1,8 +1,22 @@
 """The contract where the framework fuses operations without our help."""
 
+import contextlib
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from keras import ops
+
+
+@dataclass(frozen=True)
+class Chain:
+    """outer(images, inner(theta)) as one function; those of equal parts are equal."""
+
+    inner: Callable
+    outer: Callable
+
+    def __call__(self, images, theta, **kernel):
+        return self.outer(images, self.inner(theta, **kernel), **kernel)
 
 
 def neighbor_offsets(steps, strides):
@@ -29,20 +43,29 @@ def gather_neighbors(rows, first, steps, strides):
     return [ops.take(rows, first + offset, axis=0) for offset in neighbor_offsets(steps, strides)]
 
 
-def compiled(function, *arguments):
-    """function(*arguments), as it is."""
-    return function(*arguments, gather=gather_neighbors)
+def spread(weights, channels):
+    """Weights (M,) that broadcast over the channels of (M, C)."""
+    return ops.expand_dims(weights, -1)
 
 
-def compiled_chain(inner, outer, images, theta):
-    """outer(images, inner(theta)), as it is."""
-    xy = inner(theta, gather=gather_neighbors)
-    return outer(images, xy, gather=gather_neighbors)
+def run(function, *arguments, compiled=None):
+    """function(*arguments), operation by operation."""
+    return function(*arguments)
 
 
-def is_training_graph():
-    """False: there is no other graph to choose."""
+def has_sampler(images, places, interpolation):
+    """False: images are read by `gather_neighbors`."""
     return False
+
+
+def sample_natively(images, places, interpolation, limits, differentiable):
+    """Only for a framework that has a sampler."""
+    raise NotImplementedError
+
+
+def plain_graphs():
+    """A context that changes nothing: there are no graphs."""
+    return contextlib.nullcontext()
 
 
 def with_gradient(outputs, inputs, gradient):

@@ -1,13 +1,32 @@
-"""TensorFlow: `gather_nd` with a gradient by rows, and XLA kernels in training graphs on a CPU."""
+"""TensorFlow: `gather_nd` with a gradient by rows, and XLA for what surrounds it on a CPU."""
+
+import contextlib
+import contextvars
+import functools
 
 import tensorflow as tf
 from tensorflow.python.eager import record
 
 from stn_keras.backend import tensorflow_xla as xla
-from stn_keras.backend.plain import neighbor_offsets
+from stn_keras.backend.plain import has_sampler, neighbor_offsets, sample_natively, spread
+
+__all__ = [
+    "gather_neighbors",
+    "has_sampler",
+    "matmul",
+    "plain_graphs",
+    "run",
+    "sample_natively",
+    "spread",
+    "uses_onednn",
+    "with_gradient",
+]
 
 # Upstream gradients of this many neighbors are added side by side.
 _ROWS_AT_ONCE = 4
+# Graphs of eager calls that are kept, the last used ones.
+_GRAPHS = 64
+_plain_graphs = contextvars.ContextVar("plain_graphs", default=False)
 
 
 def matmul(a, b):
@@ -45,37 +64,66 @@ def _add_rows(first, offsets, upstream, count):
     return tf.add_n(moved)
 
 
-def compiled(function, *arguments):
-    """function(*arguments), as XLA kernels in a graph on a CPU.
+def run(function, *arguments, compiled=None):
+    """function(*arguments), by XLA where that is faster and cannot be in the way.
 
-    TensorFlow computes such a graph operation by operation, and XLA's convolutions are slow on a
-    CPU, so neither is good for the whole model.
+    XLA's convolutions are slow on a CPU, so neither XLA nor single operations are good for a whole
+    model. Where gradients are recorded, function and gradients become kernels of their own. Another
+    graph holds plain operations, marked for XLA to compile together: they can be exported, and a
+    batch of a new shape is computed by operations until XLA has a kernel for it. An eager call runs
+    such a graph.
 
     Args:
         function: of tensors or tuples of tensors and of `gather`; returns a tensor or a tuple.
             Equal functions share kernels, since the process keeps every kernel XLA has compiled.
         *arguments: a tuple's gradients are computed by one kernel.
+        compiled: True for kernels of their own in any graph, False for plain operations.
     """
-    if _compiles_here():
+    if compiled is False or not _on_cpu() or not xla.is_available():
+        return function(*arguments)
+    if tf.executing_eagerly():
+        return _run_graph(function, arguments)
+    if compiled or record.could_possibly_record():
         return xla.run(function, *arguments)
-    return function(*arguments, gather=gather_neighbors)
+    if _plain_graphs.get():
+        return function(*arguments)
+    with tf.xla.experimental.jit_scope():
+        return function(*arguments)
 
 
-def compiled_chain(inner, outer, images, theta):
-    """outer(images, inner(theta)), as one XLA kernel or two in a graph on a CPU."""
-    if _compiles_here():
-        return xla.run_chain(inner, outer, images, theta)
-    xy = inner(theta, gather=gather_neighbors)
-    return outer(images, xy, gather=gather_neighbors)
+@contextlib.contextmanager
+def plain_graphs():
+    """A context in which graphs are traced without marks for XLA."""
+    token = _plain_graphs.set(True)
+    try:
+        yield
+    finally:
+        _plain_graphs.reset(token)
 
 
-def is_training_graph():
-    """Whether a gradient tape watches this graph, so that kernels repay their compilation."""
-    return not tf.executing_eagerly() and record.could_possibly_record()
+def _run_graph(function, arguments):
+    """An eager call, by a graph that is traced once for batches of any size."""
+    specs = tf.nest.map_structure(_any_batch, arguments)
+    try:
+        graph = _graph(function, specs)
+    except TypeError:  # unhashable: it holds tensors, such as sizes
+        return function(*arguments)
+    return graph(*arguments)
 
 
-def _compiles_here():
-    return not tf.executing_eagerly() and _on_cpu() and xla.is_available()
+def _any_batch(tensor):
+    # One image for many thetas is read without an index of images.
+    batch = 1 if tensor.shape[0] == 1 else None
+    return tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype)
+
+
+@functools.lru_cache(maxsize=_GRAPHS)
+def _graph(function, specs):
+    def marked(*arguments):
+        with tf.xla.experimental.jit_scope():
+            return function(*arguments)
+
+    return tf.function(marked, input_signature=specs, autograph=False)
 
 
 def _on_cpu():

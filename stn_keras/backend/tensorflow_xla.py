@@ -15,7 +15,7 @@ import itertools
 
 import tensorflow as tf
 
-from stn_keras.backend.plain import neighbor_offsets
+from stn_keras.backend.plain import Chain, neighbor_offsets
 
 # Values per image from which its gradient fills the cache, so that images go one at a time.
 _ONE_BY_ONE_FROM_VALUES = 2**14
@@ -27,8 +27,13 @@ _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 def run(function, *arguments):
     """function(*arguments) by kernels; the gradient to each argument is a kernel too.
 
-    A gradient that nobody asks for falls out of the graph.
+    A gradient that nobody asks for falls out of the graph. A chain is one kernel where its first
+    part ends in a matrix product, else two: XLA stores a product, and computes anything else again
+    for each value that reads it.
     """
+    if isinstance(function, Chain) and not _ends_in_product_once(function.inner, arguments[1]):
+        images, theta = arguments
+        return run(function.outer, images, run(function.inner, theta))
     specs = tf.nest.map_structure(_spec, arguments)
     try:
         call = _compiled(function, specs)
@@ -37,35 +42,11 @@ def run(function, *arguments):
     return call(*tf.nest.flatten(arguments))
 
 
-def run_chain(inner, outer, images, theta):
-    """outer(images, inner(theta)): one kernel where `inner` ends in a matrix product, else two.
-
-    XLA stores a product. Anything else it computes again for each value that reads it.
-    """
+def _ends_in_product_once(function, theta):
     try:
-        product = _ends_in_product(inner, _spec(theta))
+        return _ends_in_product(function, _spec(theta))
     except TypeError:  # unhashable, as in `run`
-        product = _ends_in_product.__wrapped__(inner, _spec(theta))
-    if product:
-        return run(_Chain(inner, outer), images, theta)
-    return run(outer, images, run(inner, theta))
-
-
-class _Chain:
-    """outer(images, inner(theta)) as one function, equal to another of equal parts."""
-
-    def __init__(self, inner, outer):
-        self.parts = inner, outer
-
-    def __call__(self, images, theta, gather):
-        inner, outer = self.parts
-        return outer(images, inner(theta, gather=gather), gather=gather)
-
-    def __eq__(self, other):
-        return isinstance(other, _Chain) and self.parts == other.parts
-
-    def __hash__(self):
-        return hash(self.parts)
+        return _ends_in_product.__wrapped__(function, _spec(theta))
 
 
 @functools.cache

@@ -5,6 +5,7 @@ corner pixels, so an axis of n pixels has n / 2 pixels per unit; with True they 
 the corner pixels, and it has (n - 1) / 2.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 from keras import ops
 
 from stn_keras._arguments import Size, Tensor, to_tensor
+
+# Grids that are kept for the next call, the last used ones.
+_GRIDS = 8
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,17 @@ class Points:
         cls, output_size: Size, input_size: Size, align_corners: bool, dtype: str
     ) -> "Points":
         """The pixels of an output image, row by row."""
-        meshgrid = homogeneous_meshgrid(output_size, align_corners, dtype)
-        pixels = identity_coordinates(output_size, input_size, align_corners, dtype)
-        rank = len(output_size)
-        pixels = ops.reshape(to_tensor(pixels), (-1, rank))
+        homogeneous = _homogeneous_rows(tuple(output_size), align_corners, dtype)
+        if all(map(_is_static, input_size)):
+            pixels = _pixel_rows(tuple(output_size), tuple(input_size), align_corners, dtype)
+        else:
+            pixels = identity_coordinates(output_size, input_size, align_corners, dtype)
+            pixels = ops.reshape(to_tensor(pixels), (-1, len(output_size)))
+            pixels = [pixels[:, axis] for axis in range(len(output_size))]
         return cls(
-            tuple(to_tensor(meshgrid[:, axis]) for axis in range(rank)),
-            tuple(pixels[:, axis] for axis in range(rank)),
-            to_tensor(meshgrid.T),
+            tuple(map(to_tensor, homogeneous[:-1])),
+            tuple(map(to_tensor, pixels)),
+            to_tensor(homogeneous),
             to_tensor(pixels_per_unit(input_size, align_corners, dtype)),
             tuple(output_size),
             align_corners,
@@ -185,6 +192,19 @@ def out_of_bounds_distance(places: Any, *, input_size: Size) -> Tensor:
         beyond = ops.relu(ops.abs(near + 0.5 - half) / half - 1)
         distance = distance + ops.where(finite, beyond, ops.ones_like(beyond))
     return distance
+
+
+@functools.lru_cache(maxsize=_GRIDS)
+def _homogeneous_rows(output_size, align_corners, dtype):
+    """`homogeneous_meshgrid` with a row for each axis, (rank + 1, M)."""
+    return np.ascontiguousarray(homogeneous_meshgrid(output_size, align_corners, dtype).T)
+
+
+@functools.lru_cache(maxsize=_GRIDS)
+def _pixel_rows(output_size, input_size, align_corners, dtype):
+    """`identity_coordinates` of sizes that are known, with a row for each axis, (rank, M)."""
+    pixels = identity_coordinates(output_size, input_size, align_corners, dtype)
+    return np.ascontiguousarray(pixels.reshape(-1, len(output_size)).T)
 
 
 def _extent(size, align_corners, dtype):

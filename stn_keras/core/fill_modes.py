@@ -54,12 +54,36 @@ def clip_far(position, size, fill_mode, margin):
     return ops.where(position > high, high, position)
 
 
+def fill_limits(size, offsets):
+    """The first whole pixels before and behind an axis whose neighbors all lie outside."""
+    return -1 - max(offsets), size - min(offsets)
+
+
+def fold(position, size, fill_mode):
+    """Bring a position to one near the image where the same is read; NaN stays NaN.
+
+    Neighbors of the result lie in a frame of `frame_width` around the image.
+    """
+    if fill_mode in _CONSTANT_OUTSIDE:
+        return position
+    position = ops.clip(position, -FAR, FAR)
+    if fill_mode == "wrap":
+        return ops.mod(position, size)
+    # Reflections are about the outer edges, or about the centers, of the first and last pixels.
+    first, last = (-0.5, size - 0.5) if fill_mode == "reflect" else (0, size - 1)
+    length = max(last - first, 0.5)
+    position = ops.mod(position - first, 2 * length)
+    return ops.where(position <= length, position, 2 * length - position) + first
+
+
 def framed_index(base, offsets, size, frame):
     """First neighbor of `base` along an axis of an image in a frame of fill.
 
     Where all neighbors lie outside, they are moved together to where all lie in the frame.
     """
-    return ops.clip(base, -1 - max(offsets), size - min(offsets)) + min(offsets) + frame
+    shift = min(offsets) + frame
+    # Moved before it is clipped: TensorFlow's optimizer makes one sum of two, outside XLA's kernel.
+    return ops.clip(base + shift, shift - 1 - max(offsets), size - min(offsets) + shift)
 
 
 def frame_width(offsets):
@@ -74,6 +98,14 @@ def check_fill_channels(fill_value, channels):
             "Invalid value for argument `fill_value`. Expected a number or one per channel "
             f"({channels}). Received: fill_value={fill_value!r}"
         )
+
+
+def add_frame_of_pixels(images, width, fill_mode):
+    """The images with a frame of what a fill mode other than "constant" reads outside."""
+    for axis, size in enumerate(images.shape[1:-1], start=1):
+        index = inside_index(ops.arange(-width, size + width), size, fill_mode)
+        images = ops.take(images, index, axis=axis)
+    return images
 
 
 def add_frame(images, width, fill_value):

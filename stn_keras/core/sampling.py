@@ -5,6 +5,7 @@ import itertools
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from stn_keras import backend
@@ -20,8 +21,11 @@ from stn_keras._arguments import (
 from stn_keras.core.fill_modes import (
     FILL_MODES,
     add_frame,
+    add_frame_of_pixels,
     check_fill_channels,
     clip_far,
+    fill_limits,
+    fold,
     frame_width,
     framed_index,
     inside_index,
@@ -133,9 +137,16 @@ def sample_places(
         )
     if not keras.backend.is_float_dtype(images.dtype):
         images = ops.cast(images, "float32")
+    read = _read_natively if backend.has_sampler(images, places, interpolation) else _interpolate
     dtype = widest_float(images.dtype, places[0].dtype)
+    sampled = read(images, places, interpolation, fill_mode, fill_value, dtype, gather)
+    return ops.cast(sampled, images.dtype)
+
+
+def _interpolate(images, places, interpolation, fill_mode, fill_value, dtype, gather):
+    """`sample_places` by reading neighbors; computes in `dtype`."""
     shape, size = ops.shape(places[0]), ops.shape(images)[1:-1]
-    offsets = OFFSETS[interpolation]
+    channels, offsets = images.shape[-1], OFFSETS[interpolation]
     margin = frame_width(offsets)
     # Flat from here on, so that XLA computes in vectors; and in the order of the images' axes.
     flat = [ops.reshape(place, (-1,)) for place in reversed(places)]
@@ -151,7 +162,7 @@ def sample_places(
         neighbors = _read_inside(images, image, bases, offsets, fill_mode, gather)
     values = [ops.cast(value, dtype) for value in neighbors]
     for _, weights in reversed(axes):
-        columns = [ops.expand_dims(ops.cast(weight, dtype), -1) for weight in weights]
+        columns = [backend.spread(ops.cast(weight, dtype), channels) for weight in weights]
         lines = range(0, len(values), len(offsets))
         values = [interpolate(values[line : line + len(offsets)], columns) for line in lines]
     (sampled,) = values
@@ -160,7 +171,36 @@ def sample_places(
         missing = functools.reduce(ops.logical_or, map(ops.isnan, reversed(flat)))
         nan = ops.cast(float("nan"), dtype)
         sampled = ops.where(ops.expand_dims(missing, -1), nan, sampled)
-    return ops.reshape(ops.cast(sampled, images.dtype), (*shape, images.shape[-1]))
+    return ops.reshape(sampled, (*shape, channels))
+
+
+def _read_natively(images, places, interpolation, fill_mode, fill_value, dtype, gather):
+    """`sample_places` by the framework's own sampler, which reads zeros outside.
+
+    Another fill is a frame around the images. Places are folded to where the frame is enough.
+    """
+    shape, size, offsets = places[0].shape, images.shape[1:-1], OFFSETS[interpolation]
+    width = 0 if fill_mode == "constant" and not np.any(fill_value) else frame_width(offsets)
+    if fill_mode == "constant":
+        check_fill_channels(fill_value, images.shape[-1])
+        framed = add_frame(images, width, fill_value) if width else images
+    else:
+        framed = add_frame_of_pixels(images, width, fill_mode)
+    limits = [
+        tuple(limit + width for limit in fill_limits(length, offsets)) for length in reversed(size)
+    ]
+    moved = []
+    for place, length in zip(places, reversed(size), strict=True):
+        place = ops.reshape(ops.cast(place, dtype), (shape[0], -1, shape[-1]))
+        moved.append(fold(place, length, fill_mode) + width)
+
+    def differentiable(images, *places):
+        places = [ops.clip(place, *limit) for place, limit in zip(places, limits, strict=True)]
+        return _interpolate(images, places, interpolation, "constant", 0.0, dtype, gather)
+
+    framed = ops.cast(framed, dtype)
+    sampled = backend.sample_natively(framed, moved, interpolation, limits, differentiable)
+    return ops.reshape(sampled, (*shape, images.shape[-1]))
 
 
 def sampled_spec(images, shape):

@@ -69,6 +69,12 @@ def command_line() -> OneLineParser:
         action="store_true",
         help="also return theta and the straightened images",
     )
+    parser.add_argument(
+        "--compiled",
+        action="store_true",
+        help="for saved_model: let XLA compile grid and sampler where the model runs, which is "
+        "faster after the first batch",
+    )
     _add_comparison(parser)
     return parser
 
@@ -132,6 +138,7 @@ def run(arguments: argparse.Namespace) -> None:
         images[:CALIBRATION],
         with_theta=arguments.with_theta,
         quantize=arguments.quantize,
+        compiled=arguments.compiled,
     )
     for name, difference in exported.differences.items():
         print(f"{name}: within {difference:.1e} of Keras, batches of {_BATCHES}")

@@ -1,5 +1,6 @@
 """Export a model, run what was written and compare it with Keras."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from stn_keras import backend
 from stn_keras._files import atomic_folder, atomic_path
 from stn_keras.export.errors import ExportError
 from stn_keras.export.formats import FORMATS, QUANTIZATIONS
@@ -45,6 +47,7 @@ def export(
     *,
     with_theta: bool = False,
     quantize: str | None = None,
+    compiled: bool = False,
 ) -> Exported:
     """Write a model for another runtime, whole or not at all, and compare it there with Keras.
 
@@ -62,6 +65,8 @@ def export(
         with_theta: whether to return theta and the straightened images besides the scores.
         quantize: None, or for "litert": "weights" keeps the weights in int8, "full" also computes
             in int8.
+        compiled: for "saved_model": whether TensorFlow may compile grid and sampler by XLA where
+            the model runs, which takes moments at the first batch and is faster from then on.
 
     Returns:
         `Exported`.
@@ -70,6 +75,8 @@ def export(
         ExportError: a package is missing, an argument does not fit, or the outputs differ.
     """
     chosen = _checked_format(format, quantize)
+    if compiled and (format, keras.backend.backend()) != ("saved_model", "tensorflow"):
+        raise ExportError(f"expected compiled with saved_model from tensorflow, got {format}")
     path = Path(path)
     _check_path(path, chosen.suffix)
     named = with_named_outputs(in_float32(model), with_theta)
@@ -79,7 +86,8 @@ def export(
     expected = named.predict(shown, batch_size=len(shown), verbose=0)
     atomic = atomic_path if chosen.suffix else atomic_folder
     with atomic(path) as partial:
-        chosen.write(named, partial, **options)
+        with contextlib.nullcontext() if compiled else backend.plain_graphs():
+            chosen.write(named, partial, **options)
         differences = _differences(expected, chosen.load(partial), shown)
         if not quantize:
             _check_differences(differences, format)
@@ -121,9 +129,9 @@ def _checked_format(name, quantize):
     if quantize and (name != "litert" or quantize not in QUANTIZATIONS):
         modes = " or ".join(QUANTIZATIONS)
         raise ExportError(f"expected quantize {modes} with litert, got {quantize} with {name}")
-    backend = keras.backend.backend()
-    if backend != "tensorflow" and (backend, name) != ("jax", "saved_model"):
-        raise ExportError(f"expected KERAS_BACKEND=tensorflow for {name}, got {backend}")
+    from_backend = keras.backend.backend()
+    if from_backend != "tensorflow" and (from_backend, name) != ("jax", "saved_model"):
+        raise ExportError(f"expected KERAS_BACKEND=tensorflow for {name}, got {from_backend}")
     FORMATS[name].check_packages(name)
     return FORMATS[name]
 

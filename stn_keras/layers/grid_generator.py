@@ -5,9 +5,9 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from stn_keras import transforms
+from stn_keras import backend, transforms
 from stn_keras._arguments import Shape, Size, Tensor, check_size, widest_float
-from stn_keras.ops.warping import Grid, locate
+from stn_keras.ops.warping import Grid
 from stn_keras.transforms import Transform
 
 
@@ -58,7 +58,7 @@ class GridGenerator(keras.layers.Layer):
 
     def call(self, theta: Tensor) -> Tensor:
         grid = Grid(self.transform, self.input_size, self.output_size)
-        return ops.stack(locate(grid, self.transform.standardize_theta(theta)), axis=-1)
+        return ops.stack(backend.run(grid, self.transform.standardize_theta(theta)), axis=-1)
 
     def compute_output_shape(self, theta_shape: Shape) -> Shape:
         return (theta_shape[0], *self.output_size, 2)

@@ -4,9 +4,10 @@ from typing import Any
 
 import keras
 
+from stn_keras import backend
 from stn_keras._arguments import FillValue, Shape, Tensor, check_data_format, check_fill_value
 from stn_keras.core.sampling import check_inputs, sampled_spec
-from stn_keras.ops.warping import Reader, read, warped_shape
+from stn_keras.ops.warping import Reader, warped_shape
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -64,7 +65,8 @@ class Sampler(keras.layers.Layer):
 
     def call(self, images: Tensor, coordinates: Tensor) -> Tensor:
         check_inputs(self._channels_last(images), coordinates)
-        return read(self.reader, images, (coordinates[..., 0], coordinates[..., 1]))
+        places = coordinates[..., 0], coordinates[..., 1]
+        return backend.run(self.reader, images, places)
 
     def _channels_last(self, images):
         """The shape of the images with their channels last, and their dtype."""

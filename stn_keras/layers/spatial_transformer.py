@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from stn_keras import transforms
+from stn_keras import backend, transforms
 from stn_keras._arguments import (
     FillValue,
     Shape,
@@ -27,8 +27,6 @@ from stn_keras.ops.warping import (
     check_supersample,
     flat_theta,
     grid_of,
-    locate,
-    read,
     split,
     warp_by,
     warped_shape,
@@ -265,10 +263,10 @@ class SpatialTransformer(keras.layers.Layer):
         theta, count = flat_theta(self.theta_transform, theta)
         output_size = self.output_size or self._input_size(images)
         grid = grid_of(self.reader, self.theta_transform, output_size, images, count or 1)
-        places = locate(grid, theta)
+        places = backend.run(grid, theta)
         distance = out_of_bounds_distance(places, input_size=grid.input_size)
         self.add_loss(self.outside_penalty * ops.mean(distance))
-        warped = read(self.reader, images, places)
+        warped = backend.run(self.reader, images, places)
         return warped if count is None else split(self.reader, warped, count)
 
     def _as_float(self, images):

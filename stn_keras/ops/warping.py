@@ -151,8 +151,9 @@ def warp(
         align_corners: where -1 and 1 lie; None: as the transform has it, False for a name.
         supersample: read this many places per output pixel along each axis, and average.
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
-        compiled: whether to use kernels of XLA in a TensorFlow graph on a CPU. None: in a graph
-            whose gradients are recorded; elsewhere plain operations can be exported.
+        compiled: None: the fastest way that the backend has, with which a model can still be
+            exported. True: in a TensorFlow graph on a CPU, kernels of XLA from the first call on.
+            False: plain operations, for derivatives by other ways than backward: `jax.jvp`.
 
     Returns:
         (N, H', W', C), or (N, K, H', W', C) for K thetas per image, in the data format and the
@@ -192,10 +193,7 @@ def warp_by(reader, transform, output_size, images, theta, compiled=None):
     if theta.shape[0] == (count or 1) and images.shape[0] != 1:
         theta = ops.tile(theta, (ops.shape(images)[0], 1))
     grid = grid_of(reader, transform, output_size, images, count or 1)
-    if backend.is_training_graph() if compiled is None else compiled:
-        warped = backend.compiled_chain(grid, reader, images, theta)
-    else:
-        warped = reader(images, grid(theta))
+    warped = backend.run(backend.Chain(grid, reader), images, theta, compiled=compiled)
     return warped if count is None else split(reader, warped, count)
 
 
@@ -204,20 +202,6 @@ def grid_of(reader, transform, output_size, images, count=1):
     size = reader.size_of(images.shape)
     size = reader.size_of(ops.shape(images)) if None in size else size
     return Grid(transform, size, output_size or size, count, reader.supersample)
-
-
-def read(reader, images, places):
-    """Images read at x and y, compiled where gradients are recorded."""
-    if backend.is_training_graph():
-        return backend.compiled(reader, images, places)
-    return reader(images, places)
-
-
-def locate(grid, theta):
-    """x and y of a grid, compiled where gradients are recorded."""
-    if backend.is_training_graph():
-        return backend.compiled(grid, theta)
-    return grid(theta)
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")

@@ -34,7 +34,7 @@ def reference(images, align_corners):
     ("function", "align_corners"),
     [
         (contestants.ours, False),
-        (contestants.ours_fused, False),
+        (contestants.ours_plain, False),
         (contestants.keras_map_coordinates, False),
         (contestants.keras_affine_transform, True),
         (contestants.textbook, True),
@@ -53,11 +53,12 @@ def test_torch_reads_the_same_pixels(images):
     np.testing.assert_allclose(result, reference(images, False), atol=2e-5)
 
 
+@pytest.mark.parametrize("how", ["graph", "eager", "xla"])
 @pytest.mark.parametrize("wrt", [("theta",), ("images", "theta")])
-def test_gradients_of_ours_agree_with_torch(rng, images, wrt):
+def test_gradients_of_ours_agree_with_torch(rng, images, wrt, how):
     pytest.importorskip("torch")
     upstream = rng.random(images.shape, "float32")
-    run, tensor = contestants.keras_run(contestants.ours_fused, wrt, xla=True)
+    run, tensor = contestants.keras_run(contestants.ours, wrt, how)
     ours = run(*map(tensor, (images, THETA, upstream)))
     run, tensor = contestants.torch_run(wrt)
     theirs = run(*map(tensor, (images, THETA, upstream)))

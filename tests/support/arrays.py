@@ -9,6 +9,9 @@ EXACT = "float32" if keras.backend.backend() == "torch" else "float64"
 TOLERANCE = {"float64": 1e-10, "float32": 2e-5, "float16": 2e-3, "bfloat16": 2e-2}
 
 
+# How far off pixels between equal ones may be. torch's own sampler rounds a sum of four or sixteen.
+EQUAL_NEIGHBORS = 2e-6 if keras.backend.backend() == "torch" else 0
+
 # numpy.pad's words for the fill modes, with a fill of 0.25.
 NUMPY_PAD = {
     "constant": {"mode": "constant", "constant_values": 0.25},
