@@ -113,7 +113,7 @@ def _places(transform, theta):
 
 def _warp(images, theta, transform, **settings):
     settings = {"fill_value": FILL_VALUE, "data_format": "channels_last", **settings}
-    return warp(images, theta, transform, OUTPUT_SIZE, **settings)
+    return warp(images, theta, transform, OUTPUT_SIZE, compiled=False, **settings)
 
 
 def _gradients(images, theta, transform):

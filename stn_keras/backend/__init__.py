@@ -5,6 +5,7 @@ The contract, which each module implements for tensors of any spatial rank:
 - `matmul(a, b)`: the product in full precision.
 - `gather_neighbors(rows, first, steps, strides)`: pixels of a small cube around each position, with
   a fast gradient to `rows`.
+- `drops_out_of_range()`: whether a cube that begins behind the last row gets no gradient.
 - `spread(weights, channels)`: weights (M,) that broadcast over the channels of (M, C).
 - `run(function, *arguments, compiled=None)`: `function(*arguments)`, by the fastest way there is.
   True asks for compiled kernels, False for plain operations. The function takes `gather`, which
@@ -26,6 +27,7 @@ from stn_keras.backend.plain import Chain
 __all__ = [
     "Chain",
     "Matmul",
+    "drops_out_of_range",
     "gather_neighbors",
     "has_sampler",
     "matmul",
@@ -43,6 +45,7 @@ if _name not in _MODULES:
 _module = importlib.import_module(f"stn_keras.backend.{_name}")
 
 gather_neighbors = _module.gather_neighbors
+drops_out_of_range = _module.drops_out_of_range
 spread = _module.spread
 run = _module.run
 has_sampler = _module.has_sampler

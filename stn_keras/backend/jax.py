@@ -20,6 +20,7 @@ from stn_keras.backend.plain import (
 )
 
 __all__ = [
+    "drops_out_of_range",
     "gather_neighbors",
     "has_sampler",
     "matmul",
@@ -38,7 +39,6 @@ _FEW_CHANNELS = 32
 # Functions whose kernels are kept, the last used ones.
 _KERNELS = 256
 plain_graphs = contextlib.nullcontext
-_IN_BOUNDS = "promise_in_bounds"
 
 
 def matmul(a, b):
@@ -58,7 +58,8 @@ def gather_neighbors(rows, first, steps, strides):
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _gather(rows, first, steps, strides):
     offsets = neighbor_offsets(steps, strides)
-    return [rows.at[first + offset].get(mode=_IN_BOUNDS) for offset in offsets]
+    mode = "clip" if drops_out_of_range() else "promise_in_bounds"
+    return [rows.at[first + offset].get(mode=mode) for offset in offsets]
 
 
 @_gather.defjvp
@@ -73,12 +74,13 @@ def _gather_windows(rows, first, steps, strides):
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
     )
+    mode = "fill" if drops_out_of_range() else "promise_in_bounds"
     neighbors = []
     for corner in itertools.product(steps, repeat=len(strides) - 1):
         start = sum(step * stride for step, stride in zip(corner, strides, strict=False))
         starts = ((first + start) * channels)[:, None]
         window = (size * channels,)
-        windows = lax.gather(rows.reshape(-1), starts, dimensions, window, mode=_IN_BOUNDS)
+        windows = lax.gather(rows.reshape(-1), starts, dimensions, window, mode=mode)
         windows = windows.reshape(-1, size, channels)
         # Selected rather than sliced, whose transpose would write value by value.
         for step in steps:
@@ -187,6 +189,11 @@ def _is_large(results):
     """Whether an image's gradient fills a CPU's cache."""
     shape = jax.tree.leaves(results)[0].shape
     return math.prod(shape[1:]) >= _ONE_BY_ONE_FROM_VALUES
+
+
+def drops_out_of_range():
+    """True on a GPU, where many additions to one pixel wait for each other."""
+    return not _on_cpu()
 
 
 def _on_cpu():

@@ -32,7 +32,8 @@ def gather_neighbors(rows, first, steps, strides):
 
     Args:
         rows: (R, C), the pixels of all images.
-        first: (M,), the row of each cube's first pixel.
+        first: (M,), the row of each cube's first pixel; R, where a backend drops what is out of
+            range: the last row is read there, and gets no gradient.
         steps: 0, 1, ... in any order: the distances of the cube's pixels along each axis.
         strides: per axis, the rows from a pixel to the next.
 
@@ -41,6 +42,11 @@ def gather_neighbors(rows, first, steps, strides):
         `steps`.
     """
     return [ops.take(rows, first + offset, axis=0) for offset in neighbor_offsets(steps, strides)]
+
+
+def drops_out_of_range():
+    """False: every row is there."""
+    return False
 
 
 def spread(weights, channels):

@@ -8,9 +8,16 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from stn_keras.backend import tensorflow_xla as xla
-from stn_keras.backend.plain import has_sampler, neighbor_offsets, sample_natively, spread
+from stn_keras.backend.plain import (
+    drops_out_of_range,
+    has_sampler,
+    neighbor_offsets,
+    sample_natively,
+    spread,
+)
 
 __all__ = [
+    "drops_out_of_range",
     "gather_neighbors",
     "has_sampler",
     "matmul",
@@ -81,9 +88,14 @@ def run(function, *arguments, compiled=None):
     """
     if compiled is False or not _on_cpu() or not xla.is_available():
         return function(*arguments)
+    recorded = record.could_possibly_record()
     if tf.executing_eagerly():
-        return _run_graph(function, arguments)
-    if compiled or record.could_possibly_record():
+        return _run_graph(function, arguments, compiled or recorded)
+    return _in_graph(function, arguments, compiled or recorded)
+
+
+def _in_graph(function, arguments, compiled):
+    if compiled:
         return xla.run(function, *arguments)
     if _plain_graphs.get():
         return function(*arguments)
@@ -101,11 +113,11 @@ def plain_graphs():
         _plain_graphs.reset(token)
 
 
-def _run_graph(function, arguments):
+def _run_graph(function, arguments, compiled):
     """An eager call, by a graph that is traced once for batches of any size."""
     specs = tf.nest.map_structure(_any_batch, arguments)
     try:
-        graph = _graph(function, specs)
+        graph = _graph(function, specs, compiled)
     except TypeError:  # unhashable: it holds tensors, such as sizes
         return function(*arguments)
     return graph(*arguments)
@@ -118,12 +130,11 @@ def _any_batch(tensor):
 
 
 @functools.lru_cache(maxsize=_GRAPHS)
-def _graph(function, specs):
-    def marked(*arguments):
-        with tf.xla.experimental.jit_scope():
-            return function(*arguments)
+def _graph(function, specs, compiled):
+    def graph(*arguments):
+        return _in_graph(function, arguments, compiled)
 
-    return tf.function(marked, input_signature=specs, autograph=False)
+    return tf.function(graph, input_signature=specs, autograph=False)
 
 
 def _on_cpu():

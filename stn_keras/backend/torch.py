@@ -6,6 +6,7 @@ import contextvars
 import torch
 
 from stn_keras.backend.plain import (
+    drops_out_of_range,
     neighbor_offsets,
     plain_graphs,
     spread,
@@ -14,6 +15,7 @@ from stn_keras.backend.plain import (
 )
 
 __all__ = [
+    "drops_out_of_range",
     "gather_neighbors",
     "has_sampler",
     "matmul",

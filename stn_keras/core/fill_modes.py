@@ -86,6 +86,11 @@ def framed_index(base, offsets, size, frame):
     return ops.clip(base + shift, shift - 1 - max(offsets), size - min(offsets) + shift)
 
 
+def is_outside(base, offsets, size):
+    """Whether all neighbors of `base` along an axis lie outside."""
+    return ops.logical_or(base < -max(offsets), base > size - 1 - min(offsets))
+
+
 def frame_width(offsets):
     """How wide a frame of fill the neighbors of any position need."""
     return max(offsets) - min(offsets) + 1

@@ -29,6 +29,7 @@ from stn_keras.core.fill_modes import (
     frame_width,
     framed_index,
     inside_index,
+    is_outside,
 )
 from stn_keras.core.kernels import INTERPOLATIONS, OFFSETS, interpolate, taps
 
@@ -191,8 +192,9 @@ def _read_natively(images, places, interpolation, fill_mode, fill_value, dtype, 
     ]
     moved = []
     for place, length in zip(places, reversed(size), strict=True):
-        place = ops.reshape(ops.cast(place, dtype), (shape[0], -1, shape[-1]))
-        moved.append(fold(place, length, fill_mode) + width)
+        place = fold(ops.cast(place, dtype), length, fill_mode)
+        place = place + width if width else place
+        moved.append(place if len(shape) == 3 else ops.reshape(place, (shape[0], -1, shape[-1])))
 
     def differentiable(images, *places):
         places = [ops.clip(place, *limit) for place, limit in zip(places, limits, strict=True)]
@@ -200,7 +202,7 @@ def _read_natively(images, places, interpolation, fill_mode, fill_value, dtype, 
 
     framed = ops.cast(framed, dtype)
     sampled = backend.sample_natively(framed, moved, interpolation, limits, differentiable)
-    return ops.reshape(sampled, (*shape, images.shape[-1]))
+    return sampled if len(shape) == 3 else ops.reshape(sampled, (*shape, images.shape[-1]))
 
 
 def sampled_spec(images, shape):
@@ -244,14 +246,18 @@ def _read_in_frame(images, image, bases, offsets, fill_value, gather):
     A frame of fill around each image stands for everything outside it: no masks, and neighbors
     always lie at the same distances from the first, so that their gradients are added together.
     """
-    frame = frame_width(offsets)
+    frame, size = frame_width(offsets), ops.shape(images)[1:-1]
     first, strides = image, [1]
-    for base, length in zip(bases, ops.shape(images)[1:-1], strict=True):
+    for base, length in zip(bases, size, strict=True):
         padded = length + 2 * frame
         first = first * padded + framed_index(base, offsets, length, frame)
         strides = [*(stride * padded for stride in strides), 1]
+    rows = _flat(add_frame(images, frame, fill_value))
+    if backend.drops_out_of_range():
+        outside = [is_outside(base, offsets, n) for base, n in zip(bases, size, strict=True)]
+        first = ops.where(functools.reduce(ops.logical_or, outside), rows.shape[0], first)
     return gather(
-        _flat(add_frame(images, frame, fill_value)),
+        rows,
         first,
         [offset - min(offsets) for offset in offsets],
         strides[1:],

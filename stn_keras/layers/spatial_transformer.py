@@ -25,7 +25,7 @@ from stn_keras.layers.theta_regressor import ThetaRegressor
 from stn_keras.ops.warping import (
     Reader,
     check_supersample,
-    flat_theta,
+    count_of,
     grid_of,
     split,
     warp_by,
@@ -260,9 +260,9 @@ class SpatialTransformer(keras.layers.Layer):
 
     def _warp_within(self, images, theta):
         """`_warp`, adding the loss of places outside the image, located once for both."""
-        theta, count = flat_theta(self.theta_transform, theta)
+        count = count_of(self.theta_transform, theta.shape)
         output_size = self.output_size or self._input_size(images)
-        grid = grid_of(self.reader, self.theta_transform, output_size, images, count or 1)
+        grid = grid_of(self.reader, self.theta_transform, output_size, images, count)
         places = backend.run(grid, theta)
         distance = out_of_bounds_distance(places, input_size=grid.input_size)
         self.add_loss(self.outside_penalty * ops.mean(distance))

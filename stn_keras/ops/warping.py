@@ -36,21 +36,25 @@ class Grid:
         transform: `stn_keras.transforms.Transform`.
         input_size: (height, width) of the images.
         output_size: (height, width) of the result.
-        count: transforms of each image; their outputs lie one below the other.
+        count: transforms of each image, whose outputs lie one below the other; None: one, and theta
+            has no axis for them.
         supersample: places per output pixel along each axis.
     """
 
     transform: Transform
     input_size: tuple
     output_size: tuple
-    count: int = 1
+    count: int | None = None
     supersample: int = 1
 
     def __call__(self, theta, gather=None):
-        """theta (N * count, P) -> x and y, each (N, count * H', W')."""
+        """theta (N, P) or (N, count, P) -> x and y, each (N, count * H', W')."""
         height, width = (size * self.supersample for size in self.output_size)
+        if self.count is not None:
+            theta = ops.reshape(theta, (-1, self.transform.num_parameters))
         places = self.transform.map_grid(theta, (height, width), self.input_size)
-        return tuple(ops.reshape(axis, (-1, self.count * height, width)) for axis in places)
+        shape = (-1, (self.count or 1) * height, width)
+        return tuple(ops.reshape(axis, shape) for axis in places)
 
 
 @dataclass(frozen=True)
@@ -189,15 +193,16 @@ def warp_by(reader, transform, output_size, images, theta, compiled=None):
     images, theta = to_tensor(images), array_to_tensor(theta)
     reader.check_images(images.shape)
     check_batches(images.shape, theta.shape, transform)
-    theta, count = flat_theta(transform, theta)
-    if theta.shape[0] == (count or 1) and images.shape[0] != 1:
-        theta = ops.tile(theta, (ops.shape(images)[0], 1))
-    grid = grid_of(reader, transform, output_size, images, count or 1)
+    count = count_of(transform, theta.shape)
+    theta = theta[None] if is_single(transform, theta.shape) else theta
+    if theta.shape[0] == 1 and images.shape[0] != 1:
+        theta = ops.tile(theta, (ops.shape(images)[0], *[1] * (len(theta.shape) - 1)))
+    grid = grid_of(reader, transform, output_size, images, count)
     warped = backend.run(backend.Chain(grid, reader), images, theta, compiled=compiled)
     return warped if count is None else split(reader, warped, count)
 
 
-def grid_of(reader, transform, output_size, images, count=1):
+def grid_of(reader, transform, output_size, images, count=None):
     """The `Grid` for images, whose size may be known only at run time."""
     size = reader.size_of(images.shape)
     size = reader.size_of(ops.shape(images)) if None in size else size
@@ -265,16 +270,14 @@ def count_of(transform, shape):
     )
 
 
-def flat_theta(transform, theta):
-    """theta -> ((N, P) or (N * K, P), K or None)."""
-    count = count_of(transform, theta.shape)
-    return ops.reshape(theta, (-1, transform.num_parameters)), count
+def is_single(transform, shape):
+    """Whether a theta of this shape has no axis of images."""
+    return tuple(shape) in ((transform.num_parameters,), transform.theta_shape)
 
 
 def check_batches(images_shape, theta_shape, transform):
     """Refuse different counts of images and thetas, neither of which is 1."""
-    single = tuple(theta_shape) in ((transform.num_parameters,), transform.theta_shape)
-    batches = images_shape[0], 1 if single else theta_shape[0]
+    batches = images_shape[0], 1 if is_single(transform, theta_shape) else theta_shape[0]
     # Unknown sizes are None, or tensors in a trace of torch.
     batches = {batch for batch in batches if isinstance(batch, int)}
     if len(batches) > 1 and 1 not in batches:

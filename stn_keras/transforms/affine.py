@@ -99,7 +99,7 @@ def _add_product(coefficients, basis, pixels):
     once = ops.ones_like(coefficients[:, :1])
     return matmul(
         ops.concatenate([coefficients, once], axis=-1),
-        ops.concatenate([basis, ops.reshape(pixels, (1, -1))]),
+        ops.concatenate([basis, pixels[None]]),
     )
 
 

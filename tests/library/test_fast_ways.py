@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from stn_keras._arguments import to_tensor
+from stn_keras.core import sampling
 from stn_keras.core.fill_modes import FILL_MODES
 from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.ops import sample, warp
@@ -155,3 +156,40 @@ def test_places_that_are_not_numbers_give_none(shape):
     images, _ = inputs(SHAPES[shape])
     coordinates = np.full((len(images), 3, 3, 2), np.nan, "float32")
     assert np.isnan(ops.convert_to_numpy(sample(images, coordinates))).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX alone drops what is out of range")
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("fill_value", [0.0, 0.5])
+def test_what_a_gpu_drops_is_outside(monkeypatch, interpolation, fill_value):
+    """As on a GPU: large images at once, and nothing is added for places outside."""
+    from stn_keras.backend import jax as backend
+
+    images, theta = inputs(SHAPES["small"])
+    theta *= 3
+    expected = _gradients_on_jax(images, theta, interpolation, fill_value)
+    for module in (backend, sampling.backend):
+        monkeypatch.setattr(module, "drops_out_of_range", lambda: True)
+    assert "fill" in str(_program(images, theta, interpolation, fill_value)).lower()
+    for ours, theirs in zip(
+        _gradients_on_jax(images, theta, interpolation, fill_value), expected, strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def _loss_on_jax(interpolation, fill_value):
+    arguments = {"interpolation": interpolation, "fill_value": fill_value, "compiled": False}
+    return lambda images, theta: ops.sum(warp(images, theta, **arguments) ** 2)
+
+
+def _gradients_on_jax(images, theta, *arguments):
+    import jax
+
+    value, gradients = jax.value_and_grad(_loss_on_jax(*arguments), argnums=(0, 1))(images, theta)
+    return value, *gradients
+
+
+def _program(images, theta, *arguments):
+    import jax
+
+    return jax.make_jaxpr(jax.grad(_loss_on_jax(*arguments)))(images, theta)
