@@ -137,8 +137,9 @@ def main():
             f"{row['name']:36} {row['milliseconds_a_step']:7.2f} ms a step "
             f"{row['images_a_second']:8,} images a second"
         )
-    for name in list(content)[4:]:
-        print(f"{name.replace('_', ' ')}: {content[name]}")
+    for name, value in content.items():
+        if name.startswith(("times", "part")):
+            print(f"{name.replace('_', ' ')}: {value}")
     path = out / f"training-step-{device_slug()}.json"
     write_json(path, {**content, "environment": describe("torch")})
     print(path)

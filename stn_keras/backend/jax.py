@@ -32,8 +32,10 @@ __all__ = [
     "with_gradient",
 ]
 
-# Values per image from which its gradient fills a CPU's cache, so that images go one at a time.
+# Values of an image from which its gradient fills a CPU's cache, so that images go one at a time;
+# fewer are enough in a batch that takes more memory than a process keeps at hand.
 _ONE_BY_ONE_FROM_VALUES = 2**14
+_FROM_VALUES_IN_A_LARGE_BATCH, _LARGE_BATCH = 2**12, 2**20
 # Up to this many channels are summed one by one; XLA's sum over so few does not use vectors.
 _FEW_CHANNELS = 32
 # Functions whose kernels are kept, the last used ones.
@@ -188,7 +190,9 @@ def _gradient_to(position, function, arguments, upstream):
 def _is_large(results):
     """Whether an image's gradient fills a CPU's cache."""
     shape = jax.tree.leaves(results)[0].shape
-    return math.prod(shape[1:]) >= _ONE_BY_ONE_FROM_VALUES
+    large_batch = math.prod(shape) >= _LARGE_BATCH
+    least = _FROM_VALUES_IN_A_LARGE_BATCH if large_batch else _ONE_BY_ONE_FROM_VALUES
+    return math.prod(shape[1:]) >= least
 
 
 def drops_out_of_range():

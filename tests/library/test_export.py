@@ -26,6 +26,7 @@ from stn_keras.export import (
 from stn_keras.export.formats import Format
 from stn_keras.export.images import fit_images, noise_images, read_images
 from tests.support.exported_models import digits, tilted_model
+from tests.support.graphs import marked_operations
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("models are exported from TensorFlow", allow_module_level=True)
@@ -93,6 +94,28 @@ def test_the_default_localization_in_every_format(tmp_path, images, format):
     assert exported.differences.keys() == {"scores", "theta", "straightened"}
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_keras_s_own_export_of_a_marked_graph(tmp_path, images, format):
+    """Without this package's exporter the graph is marked for XLA, which no runtime minds."""
+    need(format)
+    model = tilted_model()
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    if not path.suffix:
+        path.mkdir()
+    FORMATS[format].write(with_named_outputs(model, False), path)
+    scores = FORMATS[format].load(path)(images)["scores"]
+    np.testing.assert_allclose(scores, model.predict(images, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_saved_model_is_marked_for_xla_if_asked(tmp_path, images, compiled):
+    import tensorflow as tf
+
+    exported = export(tilted_model(), tmp_path / "model", "saved_model", images, compiled=compiled)
+    (function,) = tf.saved_model.load(exported.path).serve.concrete_functions
+    assert bool(marked_operations(function.graph)) == compiled
+
+
 def test_a_model_computed_in_int8_is_small_and_near(tmp_path, images):
     need("litert")
     model = tilted_model()
@@ -152,6 +175,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, images, monkeypatch
         ("", "saved_model", {}, "not to be there yet"),
         ("model.onnx", "onnx", {"quantize": "full"}, "got full with onnx"),
         ("model.tflite", "litert", {"quantize": "half"}, "weights or full with litert"),
+        ("model.onnx", "onnx", {"compiled": True}, "compiled with saved_model"),
     ],
 )
 def test_bad_arguments_are_refused(tmp_path, images, name, format, options, message):

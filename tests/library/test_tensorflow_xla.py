@@ -1,12 +1,19 @@
-"""The kernels of a TensorFlow training graph on a CPU compute what plain operations compute."""
+"""What XLA compiles of a TensorFlow graph on a CPU computes what plain operations compute."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from stn_keras import GridGenerator, Sampler, SpatialTransformer
+from stn_keras import GridGenerator, Sampler, SpatialTransformer, backend
 from stn_keras.backend import tensorflow_xla
 from stn_keras.ops import warp
+from tests.support.graphs import marked_operations
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("fusion is for TensorFlow graphs", allow_module_level=True)
@@ -107,6 +114,55 @@ def test_only_where_gradients_are_recorded_kernels_are_compiled():
     layer, images = tilted_transformer(SMALL), tf.zeros(SMALL)
     assert len(compiled_calls(layer, images, recorded=True)) == 1
     assert not compiled_calls(layer, images, recorded=False)
+
+
+# Runs a warp in a graph, of which TensorFlow writes what it lets XLA compile.
+DUMPED = """
+import numpy as np, tensorflow as tf
+from stn_keras.ops import warp
+run = tf.function(lambda images, theta: warp(images, theta, fill_mode='FILL_MODE'))
+run(np.ones((2, 9, 8, 3), "float32"), np.ones((2, 6), "float32"))
+"""
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest", "mirror"])
+def test_an_inferred_warp_is_one_cluster(tmp_path, fill_mode):
+    """TensorFlow's optimizer leaves nothing between grid and sampler that XLA does not get."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "TF_DUMP_GRAPH_PREFIX": str(tmp_path),
+        "TF_XLA_FLAGS": "--tf_xla_clustering_debug",
+    }
+    script = DUMPED.replace("FILL_MODE", fill_mode)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=300)
+    graph = (tmp_path / "mark_for_compilation_annotated.pbtxt").read_text()
+    assert set(re.findall(r'"(cluster_\d+)"', graph)) == {"cluster_0"}
+
+
+def inference_graph(layer):
+    function = tf.function(lambda images: layer(images, training=False))
+    return function.get_concrete_function(tf.TensorSpec((None, *SMALL[1:]))).graph
+
+
+def test_plain_graphs_are_not_marked():
+    layer = tilted_transformer(SMALL)
+    with backend.plain_graphs():
+        assert not marked_operations(inference_graph(layer))
+    assert marked_operations(inference_graph(layer))
+
+
+def test_marked_batches_of_changing_size_equal_plain_ones():
+    layer = tilted_transformer(SMALL)
+    signature = [tf.TensorSpec((None, *SMALL[1:]))]
+    marked = tf.function(lambda images: layer(images), input_signature=signature)
+    with backend.plain_graphs():
+        plain = tf.function(lambda images: layer(images), input_signature=signature)
+        plain.get_concrete_function()
+    images = np.random.default_rng(6).random((30, *SMALL[1:]), "float32")
+    for count in (*range(1, 31), *range(1, 31)):
+        ours, expected = marked(images[:count]), plain(images[:count])
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
 def test_the_parts_are_compiled_where_the_layer_is():
