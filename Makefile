@@ -59,11 +59,12 @@ format: install
 	$(BIN)/ruff format .
 
 benchmark: install
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch
 	$(BIN)/python -m benchmarks.data_prep
 	$(BIN)/python -m benchmarks.sampler
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.training_profile
 	$(BIN)/python -m benchmarks.image_conv
 	$(BIN)/python -m benchmarks.distortion
 	$(BIN)/python -m benchmarks.processor

@@ -102,9 +102,10 @@ def test_keras_s_own_export_of_a_marked_graph(tmp_path, images, format):
     path = tmp_path / f"model{SUFFIXES[format]}"
     if not path.suffix:
         path.mkdir()
-    FORMATS[format].write(with_named_outputs(model, False), path)
-    scores = FORMATS[format].load(path)(images)["scores"]
-    np.testing.assert_allclose(scores, model.predict(images, verbose=0), atol=1e-5)
+    named = with_named_outputs(model, False)
+    expected = named.predict(images, verbose=0)["scores"]
+    FORMATS[format].write(named, path)
+    np.testing.assert_allclose(FORMATS[format].load(path)(images)["scores"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
