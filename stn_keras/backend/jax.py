@@ -53,7 +53,6 @@ def gather_neighbors(rows, first, steps, strides):
 
     They lie side by side in memory, and XLA scatters a window much faster than single rows.
     """
-
     return _gather(rows, first, tuple(steps), tuple(strides))
 
 
@@ -73,6 +72,8 @@ def _gather_tangents(steps, strides, primals, tangents):
 def _gather_windows(rows, first, steps, strides):
     """What `gather_neighbors` reads, so that JAX's transpose of it adds whole windows."""
     channels, size = rows.shape[1], len(steps)
+    if not first.size:  # nor may there be rows for a window
+        return [jnp.zeros((0, channels), rows.dtype)] * size ** len(strides)
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
     )

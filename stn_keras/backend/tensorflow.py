@@ -124,8 +124,8 @@ def _run_graph(function, arguments, compiled):
 
 
 def _any_batch(tensor):
-    # One image for many thetas is read without an index of images.
-    batch = 1 if tensor.shape[0] == 1 else None
+    # One image for many thetas is read without an index of images; no images have no loop.
+    batch = tensor.shape[0] if tensor.shape[0] in (0, 1) else None
     return tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype)
 
 

@@ -126,7 +126,8 @@ def _is_large(upstream, specs):
     """Whether an image's gradient fills the cache, in a batch that can go one at a time."""
     values = upstream[0].shape[1:].num_elements()
     batches = {spec.shape[0] for spec in tf.nest.flatten(specs)}
-    return values is not None and values >= _ONE_BY_ONE_FROM_VALUES and len(batches) == 1
+    fills = values is not None and values >= _ONE_BY_ONE_FROM_VALUES
+    return fills and len(batches) == 1 and 0 not in batches
 
 
 def gather_neighbors(rows, first, steps, strides):

@@ -158,6 +158,17 @@ def test_places_that_are_not_numbers_give_none(shape):
     assert np.isnan(ops.convert_to_numpy(sample(images, coordinates))).all()
 
 
+@pytest.mark.parametrize("shape", ["small", "large"])
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest"])
+def test_no_images_have_an_empty_gradient(shape, fill_mode):
+    images, theta = (array[:0] for array in inputs(SHAPES[shape]))
+    value, gradients = value_and_gradients(
+        lambda images, theta: ops.sum(warp(images, theta, fill_mode=fill_mode)), images, theta
+    )
+    assert value == 0
+    assert [gradient.shape for gradient in gradients] == [images.shape, theta.shape]
+
+
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX alone drops what is out of range")
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize("fill_value", [0.0, 0.5])
