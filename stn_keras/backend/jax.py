@@ -72,7 +72,7 @@ def _gather_tangents(steps, strides, primals, tangents):
 def _gather_windows(rows, first, steps, strides):
     """What `gather_neighbors` reads, so that JAX's transpose of it adds whole windows."""
     channels, size = rows.shape[1], len(steps)
-    if not first.size:  # nor may there be rows for a window
+    if first.shape[0] == 0:  # nor may there be rows for a window
         return [jnp.zeros((0, channels), rows.dtype)] * size ** len(strides)
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
@@ -190,10 +190,12 @@ def _gradient_to(position, function, arguments, upstream):
 
 def _is_large(results):
     """Whether an image's gradient fills a CPU's cache."""
-    shape = jax.tree.leaves(results)[0].shape
-    large_batch = math.prod(shape) >= _LARGE_BATCH
-    least = _FROM_VALUES_IN_A_LARGE_BATCH if large_batch else _ONE_BY_ONE_FROM_VALUES
-    return math.prod(shape[1:]) >= least
+    batch, *image = jax.tree.leaves(results)[0].shape
+    if not all(isinstance(length, int) for length in image):  # known only at run time
+        return False
+    values = math.prod(image)
+    large_batch = isinstance(batch, int) and batch * values >= _LARGE_BATCH
+    return values >= (_FROM_VALUES_IN_A_LARGE_BATCH if large_batch else _ONE_BY_ONE_FROM_VALUES)
 
 
 def drops_out_of_range():
