@@ -1,6 +1,6 @@
 """What the library needs of a backend beyond `keras.ops`; a module for each of Keras's backends.
 
-The contract, which each module implements for tensors of any spatial rank:
+The contract, for tensors of any spatial rank. What a module does not define is that of `plain`:
 
 - `matmul(a, b)`: the product in full precision.
 - `gather_neighbors(rows, first, steps, strides)`: pixels of a small cube around each position, with
@@ -22,37 +22,29 @@ import importlib
 import keras
 from keras import KerasTensor
 
-from stn_keras.backend.plain import Chain
+from stn_keras.backend import plain
+from stn_keras.backend.plain import Chain as Chain  # a part of the contract
 
-__all__ = [
-    "Chain",
-    "Matmul",
-    "drops_out_of_range",
-    "gather_neighbors",
-    "has_sampler",
-    "matmul",
-    "plain_graphs",
-    "run",
-    "sample_natively",
-    "spread",
-    "uses_onednn",
-    "with_gradient",
-]
 _MODULES = ("tensorflow", "jax", "torch")
 _name = keras.backend.backend()
 if _name not in _MODULES:
     raise ImportError(f"Expected Keras's backend to be one of {_MODULES}. Received: {_name!r}")
 _module = importlib.import_module(f"stn_keras.backend.{_name}")
 
-gather_neighbors = _module.gather_neighbors
-drops_out_of_range = _module.drops_out_of_range
-spread = _module.spread
-run = _module.run
-has_sampler = _module.has_sampler
-sample_natively = _module.sample_natively
-plain_graphs = _module.plain_graphs
-with_gradient = _module.with_gradient
-uses_onednn = _module.uses_onednn
+
+def _implementation(name):
+    return getattr(_module, name, getattr(plain, name))
+
+
+gather_neighbors = _implementation("gather_neighbors")
+drops_out_of_range = _implementation("drops_out_of_range")
+spread = _implementation("spread")
+run = _implementation("run")
+has_sampler = _implementation("has_sampler")
+sample_natively = _implementation("sample_natively")
+plain_graphs = _implementation("plain_graphs")
+with_gradient = _implementation("with_gradient")
+uses_onednn = _implementation("uses_onednn")
 
 
 def matmul(a, b):

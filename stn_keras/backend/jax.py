@@ -1,6 +1,5 @@
 """JAX: one kernel for grid and sampler, with gradients that are fast on a CPU."""
 
-import contextlib
 import functools
 import itertools
 import math
@@ -10,27 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from stn_keras.backend import plain
-from stn_keras.backend.plain import (
-    Chain,
-    has_sampler,
-    neighbor_offsets,
-    sample_natively,
-    uses_onednn,
-    with_gradient,
-)
-
-__all__ = [
-    "drops_out_of_range",
-    "gather_neighbors",
-    "has_sampler",
-    "matmul",
-    "plain_graphs",
-    "run",
-    "sample_natively",
-    "spread",
-    "uses_onednn",
-    "with_gradient",
-]
+from stn_keras.backend.plain import Chain, neighbor_offsets
 
 # Values of an image from which its gradient fills a CPU's cache, so that images go one at a time;
 # fewer are enough in a batch that takes more memory than a process keeps at hand.
@@ -40,7 +19,6 @@ _FROM_VALUES_IN_A_LARGE_BATCH, _LARGE_BATCH = 2**12, 2**20
 _FEW_CHANNELS = 32
 # Functions whose kernels are kept, the last used ones.
 _KERNELS = 256
-plain_graphs = contextlib.nullcontext
 
 
 def matmul(a, b):

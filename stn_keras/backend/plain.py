@@ -19,6 +19,16 @@ class Chain:
         return self.outer(images, self.inner(theta, **kernel), **kernel)
 
 
+@contextlib.contextmanager
+def switched_on(flag):
+    """A context in which a `ContextVar` is True."""
+    token = flag.set(True)
+    try:
+        yield
+    finally:
+        flag.reset(token)
+
+
 def neighbor_offsets(steps, strides):
     """How far each pixel of a cube lies from its first one, in rows; the last axis runs fastest."""
     return [

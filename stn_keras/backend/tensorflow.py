@@ -1,6 +1,5 @@
 """TensorFlow: `gather_nd` with a gradient by rows, and XLA for what surrounds it on a CPU."""
 
-import contextlib
 import contextvars
 import functools
 
@@ -8,26 +7,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from stn_keras.backend import tensorflow_xla as xla
-from stn_keras.backend.plain import (
-    drops_out_of_range,
-    has_sampler,
-    neighbor_offsets,
-    sample_natively,
-    spread,
-)
-
-__all__ = [
-    "drops_out_of_range",
-    "gather_neighbors",
-    "has_sampler",
-    "matmul",
-    "plain_graphs",
-    "run",
-    "sample_natively",
-    "spread",
-    "uses_onednn",
-    "with_gradient",
-]
+from stn_keras.backend.plain import neighbor_offsets, switched_on
 
 # Upstream gradients of this many neighbors are added side by side.
 _ROWS_AT_ONCE = 4
@@ -103,14 +83,9 @@ def _in_graph(function, arguments, compiled):
         return function(*arguments)
 
 
-@contextlib.contextmanager
 def plain_graphs():
     """A context in which graphs are traced without marks for XLA."""
-    token = _plain_graphs.set(True)
-    try:
-        yield
-    finally:
-        _plain_graphs.reset(token)
+    return switched_on(_plain_graphs)
 
 
 def _run_graph(function, arguments, compiled):

@@ -5,27 +5,7 @@ import contextvars
 
 import torch
 
-from stn_keras.backend.plain import (
-    drops_out_of_range,
-    neighbor_offsets,
-    plain_graphs,
-    spread,
-    uses_onednn,
-    with_gradient,
-)
-
-__all__ = [
-    "drops_out_of_range",
-    "gather_neighbors",
-    "has_sampler",
-    "matmul",
-    "plain_graphs",
-    "run",
-    "sample_natively",
-    "spread",
-    "uses_onednn",
-    "with_gradient",
-]
+from stn_keras.backend.plain import neighbor_offsets, switched_on
 
 # Names that `torch.ops.aten.grid_sampler_2d` has for interpolations. Its "nearest" rounds a half to
 # the even pixel, ours to the next.
@@ -47,17 +27,8 @@ def gather_neighbors(rows, first, steps, strides):
 
 def run(function, *arguments, compiled=None):
     """function(*arguments); without torch's own sampler where `compiled` is False."""
-    with _plain_operations() if compiled is False else contextlib.nullcontext():
+    with switched_on(_plain) if compiled is False else contextlib.nullcontext():
         return function(*arguments)
-
-
-@contextlib.contextmanager
-def _plain_operations():
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
 
 
 def has_sampler(images, places, interpolation):
