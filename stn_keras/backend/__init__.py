@@ -13,6 +13,9 @@ The contract, for tensors of any spatial rank. What a module does not define is 
 - `has_sampler(images, places, interpolation)`: whether the framework has a sampler of its own for
   these, `sample_natively(images, places, interpolation, limits, differentiable)`.
 - `plain_graphs()`: a context in which graphs are traced from plain operations.
+- `compiled(function)`: a function of tensors, compiled as a whole where that is worth it.
+- `value_and_gradient(function)`: function(*arguments) -> (value, *others) as one that also returns
+  the gradient of the value to the first argument.
 - `with_gradient(outputs, inputs, gradient)`: `outputs`, with a gradient to `inputs` too.
 - `uses_onednn()`: whether convolutions run on oneDNN.
 """
@@ -43,6 +46,8 @@ run = _implementation("run")
 has_sampler = _implementation("has_sampler")
 sample_natively = _implementation("sample_natively")
 plain_graphs = _implementation("plain_graphs")
+compiled = _implementation("compiled")
+value_and_gradient = _implementation("value_and_gradient")
 with_gradient = _implementation("with_gradient")
 uses_onednn = _implementation("uses_onednn")
 

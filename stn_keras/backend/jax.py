@@ -119,6 +119,18 @@ def _kernel(function):
     return kernel
 
 
+@functools.lru_cache(maxsize=_KERNELS)
+def compiled(function):
+    """A function of tensors, compiled as a whole."""
+    return jax.jit(function)
+
+
+@functools.lru_cache(maxsize=_KERNELS)
+def value_and_gradient(function):
+    """As the contract says."""
+    return jax.value_and_grad(function, has_aux=True)
+
+
 def _recomputing(function):
     """The function, with gradients that are computed from its arguments."""
     stored = _stored(function)

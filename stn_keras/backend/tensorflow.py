@@ -83,6 +83,25 @@ def _in_graph(function, arguments, compiled):
         return function(*arguments)
 
 
+@functools.lru_cache(maxsize=_GRAPHS)
+def compiled(function):
+    """A function of tensors, compiled as a whole by XLA; a graph where there is none."""
+    return tf.function(function, jit_compile=xla.is_available(), autograph=False)
+
+
+@functools.lru_cache(maxsize=_GRAPHS)
+def value_and_gradient(function):
+    """As the contract says."""
+
+    def differentiated(argument, *arguments):
+        with tf.GradientTape() as tape:
+            tape.watch(argument)
+            value, *others = function(argument, *arguments)
+        return (value, *others), tape.gradient(value, argument)
+
+    return differentiated
+
+
 def plain_graphs():
     """A context in which graphs are traced without marks for XLA."""
     return switched_on(_plain_graphs)

@@ -31,6 +31,18 @@ def run(function, *arguments, compiled=None):
         return function(*arguments)
 
 
+def value_and_gradient(function):
+    """As the contract says."""
+
+    def differentiated(argument, *arguments):
+        argument = argument.detach().requires_grad_()
+        value, *others = function(argument, *arguments)
+        (gradient,) = torch.autograd.grad(value, argument)
+        return (value.detach(), *(other.detach() for other in others)), gradient
+
+    return differentiated
+
+
 def has_sampler(images, places, interpolation):
     """Whether `sample_natively` takes these.
 

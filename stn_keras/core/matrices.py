@@ -87,6 +87,14 @@ def invert(theta: Any) -> Tensor:
     return _theta(_adjugate(square), is_affine)
 
 
+def inverse_matrix(theta: Any) -> Tensor:
+    """The inverse of theta as a matrix (N, 3, 3), whose last entry need not be 1."""
+    square, _ = _square(theta)
+    adjugate = _adjugate(square)
+    determinant = ops.sum(square[:, 0] * adjugate[:, :, 0], axis=-1)
+    return adjugate / determinant[:, None, None]
+
+
 def decompose(
     theta: Any, *, input_size: Size | None = None, align_corners: bool = False
 ) -> Decomposition:

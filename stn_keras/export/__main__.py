@@ -1,14 +1,13 @@
 """python -m stn_keras.export: a trained model as SavedModel, ONNX, LiteRT or OpenVINO."""
 
 import argparse
-import signal
 import tempfile
 from pathlib import Path
-from typing import NoReturn
 
 import keras
 import numpy as np
 
+from stn_keras._command_line import OneLineParser, run_command
 from stn_keras.export import FORMATS, QUANTIZATIONS, ExportError, export, load_model
 from stn_keras.export.checked import BATCHES, TOLERANCE
 from stn_keras.export.errors import UnregisteredError
@@ -19,21 +18,6 @@ from stn_keras.export.source import check_model
 # Images that a quantized model is made for; its accuracy is measured on the others.
 CALIBRATION = 100
 _BATCHES = ", ".join(map(str, BATCHES))
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came. The partial file is removed on the way out, as after Ctrl-C."""
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An `ArgumentParser` whose errors are one line, without the usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.fail(f"{message} (see --help)")
-
-    def fail(self, message: object) -> NoReturn:
-        """End with exit code 2 and a message, on one line."""
-        self.exit(2, f"{self.prog}: error: {' '.join(str(message).split())}\n")
 
 
 def command_line() -> OneLineParser:
@@ -127,7 +111,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Load, write, compare, print."""
     for module in arguments.modules:
         import_module(module)
-    model = load_model(arguments.model)
+    try:
+        model = load_model(arguments.model)
+    except UnregisteredError as error:
+        raise ExportError(f"{error}, by --import MODULE") from None
     check_model(model)
     images, labels = load_images(arguments, model)
     _check_writable(arguments.out.parent)
@@ -167,27 +154,9 @@ def _print_quantized(model, exported, images, labels):
         print(f"accuracy: {right[0]:.2%} of Keras, {right[1]:.2%} quantized")
 
 
-def _terminate(number, frame):
-    raise Terminated
-
-
 def main() -> None:
     """Run the command line; an error that the user can mend is one line and exit code 2."""
-    parser = command_line()
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        run(arguments)
-    except UnregisteredError as error:
-        parser.fail(f"{error}, by --import MODULE")
-    except (ExportError, OSError) as error:
-        parser.fail(error)
-    except MemoryError as error:
-        parser.fail(f"not enough memory ({error})")
-    except Terminated:
-        parser.exit(143, f"{parser.prog}: terminated\n")
-    except KeyboardInterrupt:
-        parser.exit(130, f"{parser.prog}: interrupted\n")
+    run_command(command_line(), run, ExportError)
 
 
 if __name__ == "__main__":

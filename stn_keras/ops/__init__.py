@@ -1,4 +1,4 @@
-"""Pure functions on tensors, symbolic ones too: warping, sampling, coordinates, matrices."""
+"""Pure functions on tensors, symbolic ones too: warping, annotations, coordinates, matrices."""
 
 from stn_keras.core.coordinates import (
     homogeneous_meshgrid,
@@ -14,7 +14,10 @@ from stn_keras.core.matrices import (
     invert,
     to_pixel_matrix,
 )
+from stn_keras.core.polar import polar_coordinates
 from stn_keras.core.sampling import sample
+from stn_keras.ops.flows import integrate
+from stn_keras.ops.points import theta_from_boxes, transform_boxes, transform_points
 from stn_keras.ops.warping import warp
 
 __all__ = [
@@ -24,10 +27,15 @@ __all__ = [
     "from_pixel_matrix",
     "homogeneous_meshgrid",
     "identity_coordinates",
+    "integrate",
     "invert",
     "out_of_bounds_distance",
     "pixels_per_unit",
+    "polar_coordinates",
     "sample",
+    "theta_from_boxes",
     "to_pixel_matrix",
+    "transform_boxes",
+    "transform_points",
     "warp",
 ]

@@ -10,7 +10,7 @@ from keras import ops
 from stn_keras._arguments import Size, Tensor, to_tensor
 from stn_keras.backend import matmul
 from stn_keras.core.coordinates import Points
-from stn_keras.core.matrices import to_normalized_units
+from stn_keras.core.matrices import invert, to_normalized_units
 from stn_keras.transforms.base import Transform
 from stn_keras.transforms.parameters import Parameter
 
@@ -55,6 +55,14 @@ class AffineFamily(Transform):
         if not self.turns_pixels or input_size is None:
             return matrix
         return to_normalized_units(matrix, input_size, self.align_corners)
+
+    def target_points(
+        self, theta: Any, points: Any, *, input_size: Size, output_size: Size | None = None
+    ) -> Tensor:
+        """As `Transform.target_points`, by the inverse matrix."""
+        inverse = invert(self.to_affine(theta, input_size=input_size))
+        sizes = {"input_size": output_size or input_size, "output_size": input_size}
+        return Affine(align_corners=self.align_corners).source_points(inverse, points, **sizes)
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
         # Only the deviation from the identity is multiplied, already in pixels; the pixel of the

@@ -10,6 +10,7 @@ from keras import ops
 
 from stn_keras._arguments import Size, Tensor, array_to_tensor, widest_float
 from stn_keras.core.coordinates import Points
+from stn_keras.transforms.inversion import find_points
 from stn_keras.transforms.parameters import Parameter
 
 
@@ -162,12 +163,12 @@ class Transform(abc.ABC):
 
         Args:
             theta: (N, num_parameters) or (N, *theta_shape).
-            points: (M, 2), or (N, M, 2) for points of each sample.
+            points: (M, rank), or (N, M, rank) for points of each sample.
             input_size: (height, width) of the images that are read.
             output_size: (height, width) of the output; None: the same.
 
         Returns:
-            (N, M, 2), float32, or float64 for a float64 theta.
+            (N, M, rank), float32, or float64 for a float64 theta.
 
         Raises:
             ValueError: theta of another shape.
@@ -183,6 +184,47 @@ class Transform(abc.ABC):
         sizes = output_size or input_size, input_size
         points = Points.of_pixels(array_to_tensor(points), *sizes, self.align_corners, dtype)
         return ops.stack(self.map_points(theta, points), axis=-1)
+
+    def target_points(
+        self, theta: Any, points: Any, *, input_size: Size, output_size: Size | None = None
+    ) -> Tensor:
+        """Where in the output any points of the input are shown; the inverse of `source_points`.
+
+        Convention: (x, y), points in pixels of the input, results in pixels of the output.
+
+        Args:
+            theta: (N, num_parameters) or (N, *theta_shape).
+            points: (M, rank), or (N, M, rank) for points of each sample.
+            input_size: (height, width) of the images that are read.
+            output_size: (height, width) of the output; None: the same.
+
+        Returns:
+            (N, M, rank), float32, or float64 for a float64 theta. NaN where no point of the output
+            is read there. Where several are, in a fold, one of them.
+
+        Raises:
+            ValueError: theta of another shape.
+
+        Example:
+            >>> from stn_keras.transforms import Translation
+            >>> left = Translation().target_points([[1, 0]], [[14.0, 5.0]], input_size=(28, 28))
+            >>> ops.convert_to_numpy(left)[0, 0].tolist()
+            [0.0, 5.0]
+        """
+        output_size = output_size or input_size
+        theta, points = self.standardize_theta(theta), array_to_tensor(points)
+        batch = (ops.shape(theta)[0], *ops.shape(points)[-2:])
+        points = ops.broadcast_to(ops.cast(points, theta.dtype), batch)
+
+        def read(targets):
+            return self.source_points(
+                theta, targets, input_size=input_size, output_size=output_size
+            )
+
+        dtype = keras.backend.standardize_dtype(theta.dtype)
+        sizes = input_size, output_size
+        start = Points.of_pixels(points, *sizes, self.align_corners, dtype).pixels
+        return find_points(read, points, ops.stack(start, axis=-1), output_size)
 
     def get_config(self) -> dict:
         """Arguments that make an equal transform."""

@@ -53,17 +53,11 @@ class Bounds:
                 f"Received: bounds={limits!r}"
             )
         self.start = np.array(start, "float32")
-        low, high = np.full_like(self.start, -np.inf), np.full_like(self.start, np.inf)
         for name, value in limits.items():
-            at = positions(transform, name)
-            if isinstance(value, numbers.Real):
-                self.start[..., at] = _in_theta_units(name, value)
-                low[..., at] = high[..., at] = 0
-            else:
-                bounds = _bounds(name, value)
-                low[..., at], high[..., at] = (b - self.start[..., at] for b in bounds)
-                self._check_inside(name, value, low[..., at], high[..., at])
-        self._low, self._high = low, high
+            self._check_inside(name, value, positions(transform, name))
+        low, high = limits_of(transform, limits)
+        self.start = np.where(low == high, low, self.start)
+        self._low, self._high = low - self.start, high - self.start
 
     def __call__(self, move):
         """theta (N, *start.shape) for a move from the start of the same shape."""
@@ -78,12 +72,30 @@ class Bounds:
         squashed = reach * ops.tanh(move / ops.where(reach == 0, ops.ones_like(reach), reach))
         return ops.where(bounded, squashed, move) + start
 
-    def _check_inside(self, name, value, low, high):
-        if not ((low < 0) & (high > 0)).all():
+    def _check_inside(self, name, value, at):
+        if isinstance(value, numbers.Real):
+            return
+        low, high = _bounds(name, value)
+        if not ((low < self.start[..., at]) & (self.start[..., at] < high)).all():
             raise ValueError(
                 f"Expected the bounds of {name!r} on both sides of the value training starts at. "
                 f"Received: bounds={{{name!r}: {value!r}}}"
             )
+
+
+def limits_of(transform, limits):
+    """The lowest and highest theta that bounds allow, each (P,) float32, equal where it is fixed.
+
+    Raises:
+        ValueError: as `Bounds`.
+    """
+    low = np.full(transform.num_parameters, -np.inf, "float32")
+    high = np.full(transform.num_parameters, np.inf, "float32")
+    for name, value in limits.items():
+        at = positions(transform, name)
+        fixed = isinstance(value, numbers.Real)
+        low[at], high[at] = [_in_theta_units(name, value)] * 2 if fixed else _bounds(name, value)
+    return low, high
 
 
 def positions(transform, name):

@@ -1,11 +1,14 @@
 """Perspective."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from stn_keras._arguments import Tensor
+from stn_keras._arguments import Size, Tensor, array_to_tensor
 from stn_keras.backend import matmul
 from stn_keras.core.coordinates import Points
+from stn_keras.core.matrices import inverse_matrix
 from stn_keras.transforms.base import Transform
 from stn_keras.transforms.parameters import Parameter
 
@@ -47,21 +50,49 @@ class Homography(Transform):
     )
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
-        basis = points.homogeneous
-        tilt = _product(theta[:, 6:], basis[..., :2, :])
+        tilt = _product(theta[:, 6:], points.homogeneous[..., :2, :])
         behind = 1 + tilt < NEAREST_DEPTH
-        # Divided only where the depth is safe, so that no gradient is infinite.
-        depth = ops.where(behind, ops.ones_like(tilt), 1 + tilt)
         deviation = theta[:, :6] - ops.cast(self.identity[:6], theta.dtype)
-        results = []
-        for axis in (0, 1):
-            # The move from the identity, (row - x depth) / depth: exactly 0 at the identity.
-            row = _product(deviation[:, 3 * axis : 3 * axis + 3], basis)
-            move = (row - tilt * points.normalized[axis]) / depth
-            # The move comes first: a tensor of JAX cannot add a symbolic one.
-            source = move * points.pixels_per_unit[axis] + points.pixels[axis]
-            results.append(ops.where(behind, ops.full_like(source, float("inf")), source))
-        return tuple(results)
+        sources = _project(ops.reshape(deviation, (-1, 2, 3)), tilt, behind, points)
+        return tuple(
+            ops.where(behind, ops.full_like(source, float("inf")), source) for source in sources
+        )
+
+    def target_points(
+        self, theta: Any, points: Any, *, input_size: Size, output_size: Size | None = None
+    ) -> Tensor:
+        """As `Transform.target_points`, by the inverse matrix."""
+        theta = self.standardize_theta(theta)
+        dtype = keras.backend.standardize_dtype(theta.dtype)
+        sizes = input_size, output_size or input_size
+        points = Points.of_pixels(array_to_tensor(points), *sizes, self.align_corners, dtype)
+        deviation = inverse_matrix(theta) - ops.cast(ops.eye(3), dtype)
+        # The inverse has one over the depth in the place of the depth.
+        tilt = _product(deviation[:, 2], points.homogeneous)
+        unseen = ops.logical_or(1 + tilt <= 0, (1 + tilt) * NEAREST_DEPTH > 1)
+        targets = ops.stack(_project(deviation[:, :2], tilt, unseen, points), axis=-1)
+        nan = ops.full_like(targets, float("nan"))
+        return ops.where(ops.expand_dims(unseen, -1), nan, targets)
+
+
+def _project(deviation, tilt, invalid, points):
+    """x and y, each (N, M), for a matrix of which two rows deviate from the identity's.
+
+    Args:
+        deviation: (N, 2, 3).
+        tilt: (N, M), depth - 1.
+        invalid: (N, M), where nothing is divided by the depth, so that no gradient is infinite.
+        points: `Points`.
+    """
+    depth = ops.where(invalid, ops.ones_like(tilt), 1 + tilt)
+    results = []
+    for axis in (0, 1):
+        # The move from the identity, (row - x depth) / depth: exactly 0 at the identity.
+        row = _product(deviation[:, axis], points.homogeneous)
+        move = (row - tilt * points.normalized[axis]) / depth
+        # The move comes first: a tensor of JAX cannot add a symbolic one.
+        results.append(move * points.pixels_per_unit[axis] + points.pixels[axis])
+    return results
 
 
 def _product(rows, basis):

@@ -1,0 +1,280 @@
+"""Align images: from a small copy to the whole, by least squares or by descent."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from stn_keras import transforms
+from stn_keras._arguments import check_choice
+from stn_keras.ops.warping import warp
+from stn_keras.registration import descent, least_squares
+from stn_keras.registration.losses import LOSSES
+from stn_keras.registration.pairs import Level
+from stn_keras.registration.pyramid import level_count, pyramid
+from stn_keras.registration.result import Registration
+from stn_keras.transforms import Affine, DenseFlow, Transform
+from stn_keras.transforms.bounds import limits_of
+
+_CHANNELS_LAST = {"data_format": "channels_last"}
+# How far the last steps of least squares move corners, in pixels.
+_PRECISION = 1e-3
+_STEPS = {"least squares": 50, "descent": 150}
+
+
+def register(
+    moving: Any,
+    fixed: Any,
+    transform: str | Transform = "affine",
+    *,
+    loss: str | Callable = "mse",
+    levels: int | None = None,
+    steps: int | None = None,
+    mask: Any = None,
+    initial_theta: Any = None,
+    bounds: Mapping | None = None,
+    smoothness: float = 1.0,
+    seed: int = 0,
+    verbose: int = 1,
+) -> Registration:
+    """Find the transform that aligns images with others.
+
+    Families of up to 20 parameters are found by Levenberg-Marquardt steps for "mse" and "ncc"; all
+    else by Adam. Both start on a small copy of the images, where large moves are small.
+
+    Convention: theta maps the fixed image's normalized coordinates to the moving image's, so that
+    `ops.warp(moving, theta, transform, fixed_size)` looks like the fixed image.
+
+    Args:
+        moving: the images to be warped: (H, W), (H, W, C) or (N, H, W, C), any value range.
+        fixed: the images to align with, as many with as many channels; their size may differ.
+        transform: a name in `stn_keras.transforms.FAMILIES`, "dense_flow", or a `Transform`.
+        loss: "mse", "ncc" (images of different brightness and contrast), "mutual_information"
+            (different modalities), or a function of fixed values (N, M, C), warped values
+            (N, M, C) and weights (N, M, 1), which add up to 1, that returns (N,).
+        levels: sizes to work at, each half of the next; None: until the shorter side has 24 pixels.
+        steps: at most so many at each level; None: 50, or 150 of Adam.
+        mask: (H, W) or (N, H, W), where the fixed image counts; None: everywhere.
+        initial_theta: (P,) or (N, P) to start from; None: the identity.
+        bounds: limits and fixed values of parameters, as in `SpatialTransformer`.
+        smoothness: weight of a flow's squared slopes. A flow follows a velocity, so that it does
+            not fold.
+        seed: chooses the points at which mutual information is estimated.
+        verbose: 1 shows a progress bar for each level, 0 nothing.
+
+    Returns:
+        `Registration`, with theta, the aligned images, and the losses of each step. Values are
+        first scaled to the fixed image's mean and deviation.
+
+    Raises:
+        ValueError: images that do not fit together, an empty mask, or no overlap to start with.
+
+    Reference:
+        Baker and Matthews 2004, Lucas-Kanade 20 years on; Mattes et al. 2003 for mutual
+        information; Arsigny et al. 2006 for flows.
+
+    Example:
+        >>> x = np.linspace(-2, 2, 48)
+        >>> blob = np.exp(-(x[:, None] ** 2) - x**2)
+        >>> found = register(np.roll(blob, 3, axis=1), blob, "translation", verbose=0)
+        >>> found.pixel_matrix[0, :, 2].round(2).tolist()
+        [3.0, 0.0]
+    """
+    moving, fixed = np.asarray(moving), np.asarray(fixed)
+    transform = _transform(transform, fixed)
+    rank, shape = transform.rank, fixed.shape
+    moving, fixed = (
+        _images(name, array, rank) for name, array in (("moving", moving), ("fixed", fixed))
+    )
+    _check_pair(moving, fixed)
+    mask = _mask(mask, fixed)
+    loss = loss if callable(loss) else check_choice("loss", loss, LOSSES)
+    levels = _level_count(levels, fixed, moving)
+    theta = _start(transform, initial_theta, len(fixed))
+    constrain = _constraint(transform, bounds)
+
+    fixed_values, moving_values = _scaled(fixed, moving, mask)
+    by_squares = (
+        loss in least_squares.LOSSES and transform.num_parameters < least_squares.MOST_PARAMETERS
+    )
+    steps = steps or _STEPS["least squares" if by_squares else "descent"]
+    rng, losses = np.random.default_rng(seed), []
+    stages = zip(*(pyramid(a, levels) for a in (fixed_values, moving_values, mask)), strict=True)
+    for number, (fixed_now, moving_now, mask_now) in enumerate(stages, start=1):
+        sizes = fixed_now.shape[1:-1], moving_now.shape[1:-1]
+        mask_now = (mask_now > 0.5).astype("float32")
+        _check_mask(mask_now)
+        level = Level(_transform_of(transform, sizes[0]), *sizes)
+        arrays = fixed_now, moving_now, mask_now
+        with Progress(f"level {number}/{levels}", sizes[0], steps, verbose) as progress:
+            if by_squares:
+                evaluate = least_squares.evaluator(level, loss, *arrays)
+                if number == 1:
+                    _check_overlap(evaluate(constrain(theta)).overlap)
+                theta, converged = least_squares.minimize(
+                    evaluate, constrain(theta), constrain, steps, _PRECISION, progress
+                )
+            else:
+                objective = descent.Objective(level, LOSSES.get(loss, loss), smoothness)
+                theta = _resized(theta, level)
+                theta = descent.minimize(
+                    objective, constrain(theta), arrays, constrain, steps, rng, progress
+                )
+                converged = progress.losses[-1] < progress.losses[0]
+        losses.append(np.array(progress.losses))
+    theta = descent.theta_of(transform, theta)
+    aligned = warp(moving, theta, transform, fixed.shape[1:-1], **_CHANNELS_LAST)
+    sizes = fixed.shape[1:-1], moving.shape[1:-1]
+    aligned = ops.convert_to_numpy(aligned).reshape(shape)
+    return Registration(theta, transform, aligned, losses, converged, *sizes)
+
+
+class Progress:
+    """A progress bar, and the losses it was told of."""
+
+    def __init__(self, name, size, steps, verbose):
+        self.losses: list[np.ndarray] = []
+        self._bar = None
+        if verbose:
+            print(f"{name}, {' x '.join(map(str, size))}", file=sys.stdout)
+            self._bar = keras.utils.Progbar(steps, verbose=verbose, unit_name="step")
+
+    def __call__(self, losses):
+        self.losses.append(losses)
+        if self._bar:
+            done = len(self.losses)
+            self._bar.update(done, [("loss", float(np.mean(losses)))], finalize=False)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar and self.losses:
+            self._bar.update(len(self.losses), finalize=True)
+
+
+def _transform(transform, fixed):
+    if transform == "dense_flow":
+        size = fixed.shape[:2] if fixed.ndim < 4 else fixed.shape[1:3]
+        return DenseFlow(size)
+    return transforms.get(transform)
+
+
+def _transform_of(transform, size):
+    """The transform at a level's size."""
+    if isinstance(transform, DenseFlow):
+        return DenseFlow(size, align_corners=transform.align_corners)
+    return transform
+
+
+def _images(name, array, rank):
+    """Images (N, *size, C), float32."""
+    if array.ndim not in (rank, rank + 1, rank + 2) or not array.size:
+        raise ValueError(
+            f"Expected `{name}` of shape (H, W), (H, W, C) or (N, H, W, C). "
+            f"Received: shape={array.shape}"
+        )
+    array = array.astype("float32")
+    if not np.isfinite(array).all():
+        raise ValueError(f"Expected finite values in `{name}`. Received: NaN or infinity")
+    array = array[..., None] if array.ndim == rank else array
+    return array[None] if array.ndim == rank + 1 else array
+
+
+def _check_pair(moving, fixed):
+    if (len(moving), moving.shape[-1]) != (len(fixed), fixed.shape[-1]):
+        raise ValueError(
+            "Expected as many moving as fixed images, of as many channels. "
+            f"Received: moving.shape={moving.shape}, fixed.shape={fixed.shape}"
+        )
+
+
+def _mask(mask, fixed):
+    """(N, *size, 1), float32."""
+    size = fixed.shape[1:-1]
+    mask = np.ones(size) if mask is None else np.asarray(mask)
+    if mask.shape not in (size, (len(fixed), *size)):
+        raise ValueError(
+            f"Expected a mask of the fixed image's size {size}. Received: mask.shape={mask.shape}"
+        )
+    mask = np.broadcast_to(mask != 0, (len(fixed), *size))[..., None].astype("float32")
+    _check_mask(mask)
+    return mask
+
+
+def _check_mask(mask):
+    if not mask.any(axis=tuple(range(1, mask.ndim))).all():
+        raise ValueError("Expected a mask that holds part of the image. Received: an empty one")
+
+
+def _check_overlap(overlap):
+    if (overlap < least_squares.LEAST_OVERLAP).any():
+        pair = int(np.argmin(overlap))
+        raise ValueError(
+            f"Expected images that overlap by {least_squares.LEAST_OVERLAP:.0%} to start with; see "
+            f"`initial_theta`. Received: {overlap[pair]:.0%} in pair {pair}"
+        )
+
+
+def _level_count(levels, *images):
+    most = level_count(*(array.shape[1:-1] for array in images))
+    if levels is None:
+        return most
+    if not isinstance(levels, int) or levels < 1:
+        raise ValueError(f"Expected `levels` to be an integer of at least 1. Received: {levels!r}")
+    return levels
+
+
+def _start(transform, initial_theta, count):
+    """(N, P), float32; for a flow, a velocity of 0 and of size 1."""
+    if isinstance(transform, DenseFlow):
+        if initial_theta is not None:
+            raise ValueError(
+                "Expected no `initial_theta` for a flow: warp the moving image first. "
+                f"Received: shape={np.shape(initial_theta)}"
+            )
+        return np.zeros((count, *[1] * transform.rank, transform.rank), "float32")
+    theta = np.asarray(transform.identity if initial_theta is None else initial_theta, "float32")
+    shape = transform.num_parameters
+    if theta.size not in (shape, count * shape):
+        raise ValueError(
+            f"Expected `initial_theta` of shape ({shape},) or ({count}, {shape}). "
+            f"Received: shape={theta.shape}"
+        )
+    return np.broadcast_to(theta.reshape(-1, shape), (count, shape))
+
+
+def _constraint(transform, bounds):
+    """theta -> the closest one within bounds."""
+    if isinstance(transform, DenseFlow):
+        if bounds:
+            raise ValueError(f"Expected no `bounds` for a flow. Received: bounds={bounds!r}")
+        return lambda velocity: velocity
+    low, high = limits_of(transform, bounds or {})
+    return lambda theta: np.clip(theta, low, high).astype("float32")
+
+
+def _resized(theta, level):
+    """A flow's velocity at a level's size; any other theta as it is."""
+    if not isinstance(level.transform, DenseFlow):
+        return theta
+    size = level.fixed_size
+    factor = np.array([n / m for n, m in zip(size, theta.shape[1:-1], strict=True)])[::-1]
+    larger = warp(
+        theta, Affine(rank=len(size)).identity, "affine", size, fill_mode="nearest", **_CHANNELS_LAST
+    )
+    return ops.convert_to_numpy(larger) * factor.astype("float32")
+
+
+def _scaled(fixed, moving, mask):
+    """Both images, with the fixed one's mean and deviation taken out."""
+    axes = tuple(range(1, fixed.ndim))
+    chosen = np.broadcast_to(mask > 0, fixed.shape)
+    mean = fixed.mean(axes, keepdims=True, where=chosen, dtype="float64")
+    deviation = fixed.std(axes, keepdims=True, where=chosen, dtype="float64")
+    if not (deviation > 0).all():
+        raise ValueError("Expected a fixed image that is not constant. Received: a constant one")
+    return tuple(((image - mean) / deviation).astype("float32") for image in (fixed, moving))
