@@ -4,6 +4,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 from cli.files import atomic_path
 
@@ -24,7 +25,8 @@ def bar_chart(rows, path):
     labels = ["x".join(map(str, row["shape"])) + "\n" + row["mode"] for row in rows]
     axes.set_xticks(range(len(rows)), labels, fontsize=8)
     axes.axhline(1, color="black", linewidth=1)
-    axes.set_yscale("log")
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axes.set_ylabel("times as fast as torch")
     axes.set_title("Affine grid and bilinear sampler; 1 is torch's affine_grid and grid_sample")
     axes.legend(ncols=len(names), fontsize=8, loc="upper center")

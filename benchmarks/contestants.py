@@ -25,6 +25,25 @@ def inputs(shape):
     return rng.random(shape, "float32"), theta, rng.standard_normal(shape, "float32")
 
 
+THETAS = {
+    "identity": (1, 0, 0, 0, 1, 0),
+    "30 degrees": (np.cos(np.pi / 6), -0.5, 0, 0.5, np.cos(np.pi / 6), 0),
+    "scale 2": (2, 0, 0, 0, 2, 0),
+    "outside": (1, 0, 3, 0, 1, 0),
+}
+
+
+def inputs_at(shape, name):
+    """`inputs`, with one of `THETAS` for every image."""
+    images, theta, upstream = inputs(shape)
+    return images, np.broadcast_to(THETAS[name], theta.shape).astype("float32"), upstream
+
+
+def copy(images, theta):
+    """As much reading and writing as a warp cannot do without."""
+    return images + 0.5
+
+
 def ours(images, theta):
     """The library's warp, as a user calls it."""
     return warp(images, theta)

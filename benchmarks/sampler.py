@@ -104,6 +104,28 @@ def costs_table(backends):
     return markdown_table(rows)
 
 
+def thetas_table(content):
+    """On a GPU: times as fast as torch, and as a copy of the images, theta by theta."""
+    names = list(content["thetas"][0]["times_torch"])
+    rows = [["shape, what, theta", *(f"{name}, x (of copy)" for name in names)]]
+    for row in content["thetas"]:
+        cells = [
+            f"{row['times_torch'][n]:.2f} ({row['part_of_copy'][n]:.2f})"
+            if n in row["times_torch"]
+            else ""
+            for n in names
+        ]
+        rows.append([f"{_cell_name(row)}, {row['theta']}", *cells])
+    return markdown_table(rows)
+
+
+def launches_table(content):
+    """On a GPU: how many kernels a call starts."""
+    rows = [["shape, what", "contestant", "launches"]]
+    rows += [[_cell_name(r), r["contestant"], str(r["launches"])] for r in content["launches"]]
+    return markdown_table(rows)
+
+
 def chart_rows(backends):
     """One row a cell, with the ratio of every path."""
     rows = [dict(row) for row in next(iter(backends.values()))["cells"]]
@@ -118,6 +140,8 @@ def chart_rows(backends):
 def report(backends):
     """The results as Markdown."""
     tables = [contestants_table(content) for content in backends.values()]
+    tables += [thetas_table(content) for content in backends.values() if "thetas" in content]
+    tables += [launches_table(content) for content in backends.values() if content.get("launches")]
     textbook = [row["times_textbook"] for c in backends.values() for row in c["cells"]]
     textbook = [ratio for ratio in textbook if ratio]
     lines = [paths_table(backends), *tables]

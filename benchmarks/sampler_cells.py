@@ -1,6 +1,7 @@
 """python -m benchmarks.sampler_cells FILE: what `benchmarks.sampler` measures on one backend."""
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 
@@ -62,9 +63,9 @@ def contestants_of(mode):
     return runs
 
 
-def bound(run, tensor, shape):
+def bound(run, tensor, arrays):
     """A function of no arguments."""
-    tensors = [tensor(array) for array in contestants.inputs(shape)]
+    tensors = [tensor(array) for array in arrays]
     if hasattr(run, "get_concrete_function"):
         # A tf.function looks its trace up at each call; a model's layers are within one call.
         run = run.get_concrete_function(*tensors)
@@ -77,7 +78,7 @@ def measure_cells(rounds):
     cells = [(shape, mode) for shape in shapes for mode in contestants.MODES]
     rows = []
     for shape, mode in tqdm(cells, unit="cell", desc=keras.backend.backend()):
-        runs = {name: bound(*run, shape) for name, run in contestants_of(mode).items()}
+        runs = {name: bound(*run, contestants.inputs(shape)) for name, run in contestants_of(mode).items()}
         seconds = side_by_side(runs, rounds, SAMPLE)
         rows.append(
             {
@@ -97,10 +98,49 @@ def measure_cells(rounds):
     return rows
 
 
+def measure_thetas(rounds, shapes=GPU_SHAPES):
+    """One row a shape, theta and mode: times faster than torch, and part of a copy's speed."""
+    rows = []
+    for shape, theta, mode in itertools.product(shapes, contestants.THETAS, ("forward", FULL)):
+        arrays = contestants.inputs_at(shape, theta)
+        runs = {**contestants_of(mode), "copy": contestants.keras_run(contestants.copy, ())}
+        functions = {name: bound(*run, arrays) for name, run in runs.items()}
+        seconds = side_by_side(functions, rounds, SAMPLE)
+        names = [name for name in seconds if name not in (BASELINE, "copy")]
+        rows.append(
+            {
+                "shape": shape,
+                "theta": theta,
+                "mode": mode,
+                "milliseconds": {n: round(1e3 * s, 3) for n, s in medians(seconds).items()},
+                "times_torch": {n: round(times_faster(seconds, n, BASELINE), 3) for n in names},
+                "part_of_copy": {n: round(times_faster(seconds, n, "copy"), 3) for n in names},
+            }
+        )
+    return rows
+
+
+def count_launches(shapes=SHAPES[:2]):
+    """One row a shape, mode and contestant of torch: kernels that a call starts on the GPU."""
+    from torch.autograd import DeviceType
+    from torch.profiler import ProfilerActivity, profile
+
+    rows = []
+    for shape, mode in itertools.product(shapes, ("forward", FULL)):
+        for name, run in contestants_of(mode).items():
+            call = bound(*run, contestants.inputs(shape))
+            call()  # compiles
+            with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+                call()
+            launches = sum(event.device_type == DeviceType.CUDA for event in profiler.events())
+            rows.append({"shape": shape, "mode": mode, "contestant": name, "launches": launches})
+    return rows
+
+
 def measure_growth(shapes, rounds):
     """Milliseconds of a full gradient, sizes side by side."""
     run = contestants.keras_run(contestants.ours, contestants.MODES[FULL])
-    functions = {shape: bound(*run, shape) for shape in shapes}
+    functions = {shape: bound(*run, contestants.inputs(shape)) for shape in shapes}
     times = medians(side_by_side(functions, rounds, SAMPLE))
     return [
         {
@@ -124,7 +164,7 @@ def measure_modes(rounds):
 
         wrt = ("images",) if interpolation == "nearest" else contestants.MODES[FULL]
         run = contestants.keras_run(ours, wrt)
-        functions[interpolation, fill_mode] = bound(*run, MODES_SHAPE)
+        functions[interpolation, fill_mode] = bound(*run, contestants.inputs(MODES_SHAPE))
     seconds = side_by_side(functions, rounds, SAMPLE)
     usual = "bilinear", "constant"
     return [
@@ -175,6 +215,9 @@ def main():
             **{name: peak_memory.growth(name) for name in (OURS, BASELINE)},
         },
     }
+    if on_gpu():
+        content["thetas"] = measure_thetas(rounds)
+        content["launches"] = count_launches() if keras.backend.backend() == "torch" else []
     write_json(arguments.file, content)
 
 

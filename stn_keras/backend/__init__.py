@@ -47,7 +47,7 @@ has_sampler = _implementation("has_sampler")
 sample_natively = _implementation("sample_natively")
 plain_graphs = _implementation("plain_graphs")
 compiled = _implementation("compiled")
-value_and_gradient = _implementation("value_and_gradient")
+value_and_gradient = _module.value_and_gradient
 with_gradient = _implementation("with_gradient")
 uses_onednn = _implementation("uses_onednn")
 

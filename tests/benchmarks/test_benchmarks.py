@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks import contestants
+from benchmarks import contestants, sampler, sampler_cells
 from benchmarks.timing import times_faster
 from stn_keras.ops import sample
 from stn_keras.transforms import Affine
@@ -66,6 +66,19 @@ def test_gradients_of_ours_agree_with_torch(rng, images, wrt, how):
         other = other.numpy()
         other = other.reshape(2, 6) if other.shape == (2, 2, 3) else other.transpose(0, 2, 3, 1)
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_measured_on_a_gpu_runs_here():
+    """With small shapes, and no kernels to count; tables are made of it."""
+    pytest.importorskip("torch")
+    thetas = sampler_cells.measure_thetas(rounds=1, shapes=[(1, 4, 4, 1)])
+    assert {row["theta"] for row in thetas} == set(contestants.THETAS)
+    assert all(row["part_of_copy"]["ours"] > 0 for row in thetas)
+    table = sampler.thetas_table({"thetas": thetas})
+    assert "1x4x4x1, full gradient, outside" in table
+    launches = sampler_cells.count_launches([(1, 4, 4, 1)])
+    assert {row["launches"] for row in launches} == {0}
+    assert "1x4x4x1, forward | torch" in " ".join(sampler.launches_table({"launches": launches}).split())
 
 
 def test_ratios_are_taken_round_by_round():
