@@ -78,7 +78,10 @@ def measure_cells(rounds):
     cells = [(shape, mode) for shape in shapes for mode in contestants.MODES]
     rows = []
     for shape, mode in tqdm(cells, unit="cell", desc=keras.backend.backend()):
-        runs = {name: bound(*run, contestants.inputs(shape)) for name, run in contestants_of(mode).items()}
+        runs = {
+            name: bound(*run, contestants.inputs(shape))
+            for name, run in contestants_of(mode).items()
+        }
         seconds = side_by_side(runs, rounds, SAMPLE)
         rows.append(
             {

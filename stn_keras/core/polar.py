@@ -53,7 +53,10 @@ def polar_coordinates(
     center = array_to_tensor(center)
     if len(center.shape) != 2 or center.shape[-1] != 2:
         raise ValueError(f"Expected a center (N, 2). Received: center.shape={tuple(center.shape)}")
-    output_size, input_size = check_size("output_size", output_size), check_size("input_size", input_size)
+    output_size, input_size = (
+        check_size("output_size", output_size),
+        check_size("input_size", input_size),
+    )
     offsets = to_tensor(_offsets(output_size, check_radius(radius, input_size, log), log))
     dtype = widest_float(center.dtype)
     units = ops.cast(pixels_per_unit(input_size), dtype)

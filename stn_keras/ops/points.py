@@ -85,10 +85,15 @@ def transform_points(
         check_choice("direction", direction, DIRECTIONS),
     )
     theta, points = array_to_tensor(theta), array_to_tensor(points)
-    if tuple(theta.shape) in ((operation.transform.num_parameters,), operation.transform.theta_shape):
+    if tuple(theta.shape) in (
+        (operation.transform.num_parameters,),
+        operation.transform.theta_shape,
+    ):
         theta = theta[None]
     operation.check(theta, points)
-    return operation(theta, points) if any_symbolic(theta, points) else operation.call(theta, points)
+    return (
+        operation(theta, points) if any_symbolic(theta, points) else operation.call(theta, points)
+    )
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")

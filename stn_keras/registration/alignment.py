@@ -264,7 +264,12 @@ def _resized(theta, level):
     size = level.fixed_size
     factor = np.array([n / m for n, m in zip(size, theta.shape[1:-1], strict=True)])[::-1]
     larger = warp(
-        theta, Affine(rank=len(size)).identity, "affine", size, fill_mode="nearest", **_CHANNELS_LAST
+        theta,
+        Affine(rank=len(size)).identity,
+        "affine",
+        size,
+        fill_mode="nearest",
+        **_CHANNELS_LAST,
     )
     return ops.convert_to_numpy(larger) * factor.astype("float32")
 

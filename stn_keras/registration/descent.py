@@ -41,7 +41,10 @@ class Objective:
         theta = integrate(parameters) if is_flow else parameters
         places = self.level.places(theta, points)
         if points is not None:
-            here = [ops.broadcast_to(points[:, axis], ops.shape(places[0])) for axis in range(points.shape[-1])]
+            here = [
+                ops.broadcast_to(points[:, axis], ops.shape(places[0]))
+                for axis in range(points.shape[-1])
+            ]
             fixed, mask = self.level.read(fixed, here), self.level.read(mask, here)
         else:
             fixed, mask = (ops.reshape(a, (a.shape[0], -1, a.shape[-1])) for a in (fixed, mask))

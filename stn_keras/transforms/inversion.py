@@ -18,9 +18,7 @@ _CLOSE = {"float32": 0.05, "float64": 1e-5}
 _PRECISION = 1e-2
 
 
-def find_points(
-    read: Callable, places: Tensor, start: Tensor, output_size: Any
-) -> Tensor:
+def find_points(read: Callable, places: Tensor, start: Tensor, output_size: Any) -> Tensor:
     """The points that read given places, by Newton's method.
 
     Gradients go to the places and to what `read` holds, by the implicit function theorem.
@@ -60,9 +58,7 @@ def find_points(
     close = _CLOSE[keras.backend.standardize_dtype(places.dtype)]
     slopes = _slopes(miss, points, ops.stop_gradient(missed), last, close)
     # Of a point that was not found nothing may reach the gradients of the others.
-    slopes = [
-        ops.where(found, slope, _unit(axis, slope)) for axis, slope in enumerate(slopes)
-    ]
+    slopes = [ops.where(found, slope, _unit(axis, slope)) for axis, slope in enumerate(slopes)]
     solution = points - _solve(slopes, ops.where(found, missed, ops.zeros_like(missed)))
     return ops.where(found, solution, ops.full_like(solution, float("nan")))
 
@@ -87,8 +83,7 @@ def _solve(columns, right):
     """x of sum over k of columns[k] x_k = right, each (N, M, rank), by Cramer's rule."""
     whole = _determinant(columns)
     parts = [
-        _determinant([*columns[:axis], right, *columns[axis + 1 :]])
-        for axis in range(len(columns))
+        _determinant([*columns[:axis], right, *columns[axis + 1 :]]) for axis in range(len(columns))
     ]
     return ops.stack(parts, axis=-1) / ops.expand_dims(whole, -1)
 

@@ -78,7 +78,9 @@ def test_what_is_measured_on_a_gpu_runs_here():
     assert "1x4x4x1, full gradient, outside" in table
     launches = sampler_cells.count_launches([(1, 4, 4, 1)])
     assert {row["launches"] for row in launches} == {0}
-    assert "1x4x4x1, forward | torch" in " ".join(sampler.launches_table({"launches": launches}).split())
+    assert "1x4x4x1, forward | torch" in " ".join(
+        sampler.launches_table({"launches": launches}).split()
+    )
 
 
 def test_ratios_are_taken_round_by_round():

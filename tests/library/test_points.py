@@ -110,7 +110,8 @@ def test_gradients_agree_with_finite_differences(name, direction, rng):
         step.flat[index] = 1e-5
         ends = [
             value_and_gradients(
-                loss, *(a + sign * step if i == position else a for i, a in enumerate((theta, points)))
+                loss,
+                *(a + sign * step if i == position else a for i, a in enumerate((theta, points))),
             )[0]
             for sign in (1, -1)
         ]
