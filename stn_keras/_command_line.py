@@ -24,20 +24,20 @@ class OneLineParser(argparse.ArgumentParser):
 def run_command(
     parser: OneLineParser,
     run: Callable[[argparse.Namespace], None],
-    *errors: type[Exception],
+    errors: type[Exception],
 ) -> None:
     """Parse arguments and run; what the user can mend is one line and exit code 2.
 
     Args:
         parser: of the arguments.
         run: what to do with them.
-        *errors: what the user can mend, besides files that cannot be read or written.
+        errors: what the user can mend, besides files that cannot be read or written.
     """
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         run(arguments)
-    except (*errors, OSError) as error:
+    except (errors, OSError) as error:
         parser.fail(error)
     except MemoryError as error:
         parser.fail(f"not enough memory ({error})")

@@ -32,7 +32,7 @@ def polar_coordinates(
             half its width or height (`align_corners=False`).
         output_size: (height, width) of the polar image: how many angles and how many distances.
         input_size: (height, width) of the images that are read.
-        radius: largest distance, in pixels, more than 1 with `log`; None: half the image's diagonal.
+        radius: largest distance, in pixels, with `log` more than 1; None: half the diagonal.
         log: distances grow exponentially along the columns.
 
     Returns:
@@ -46,21 +46,20 @@ def polar_coordinates(
         Esteves et al. 2018, Polar Transformer Networks (arXiv:1709.01889), section 4.
 
     Example:
-        >>> places = polar_coordinates([[0.0, 0.0]], output_size=(4, 2), input_size=(9, 9), radius=4)
+        >>> sizes = {"output_size": (4, 2), "input_size": (9, 9)}
+        >>> places = polar_coordinates([[0.0, 0.0]], radius=4, **sizes)
         >>> ops.convert_to_numpy(places)[0, 0].tolist()  # to the right of the middle, (4, 4)
         [[4.0, 4.0], [6.0, 4.0]]
     """
     center = array_to_tensor(center)
     if len(center.shape) != 2 or center.shape[-1] != 2:
         raise ValueError(f"Expected a center (N, 2). Received: center.shape={tuple(center.shape)}")
-    output_size, input_size = (
-        check_size("output_size", output_size),
-        check_size("input_size", input_size),
-    )
-    offsets = to_tensor(_offsets(output_size, check_radius(radius, input_size, log), log))
+    height, width = size = check_size("input_size", input_size)
+    radius = check_radius(radius, size, log)
+    offsets = to_tensor(_offsets(check_size("output_size", output_size), radius, log))
     dtype = widest_float(center.dtype)
-    units = ops.cast(pixels_per_unit(input_size), dtype)
-    middle = ops.cast(np.array([(length - 1) / 2 for length in reversed(input_size)]), dtype)
+    units = ops.cast(pixels_per_unit(size), dtype)
+    middle = ops.cast(np.array([(width - 1) / 2, (height - 1) / 2]), dtype)
     in_pixels = ops.cast(center, dtype) * units + middle
     return in_pixels[:, None, None] + ops.cast(offsets, dtype)
 

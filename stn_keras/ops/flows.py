@@ -42,7 +42,7 @@ def integrate(velocity: Any, steps: int = 7) -> Tensor:
         )
     if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"Expected `steps` to be an integer of at least 0. Received: {steps!r}")
-    transform = DenseFlow(velocity.shape[1:-1])
+    transform = DenseFlow(tuple(velocity.shape[1:-1]))
     flow = velocity / 2**steps
     for _ in range(steps):
         flow = flow + warp(flow, flow, transform, fill_mode="nearest", data_format="channels_last")

@@ -59,8 +59,8 @@ def transform_points(
         align_corners: where -1 and 1 lie; None: as the transform has it, False for a name.
 
     Returns:
-        (N, K, 2), float32, or float64 for a float64 theta. NaN behind a homography's camera, outside
-        a flow's grid, and, back from a fold of a spline or a flow, where nothing is seen.
+        (N, K, 2), float32, or float64 for a float64 theta. NaN behind a homography's camera and
+        outside a flow's grid; back from a spline or a flow, NaN where a point is not seen.
 
     Raises:
         ValueError: an unknown name, shapes that do not fit, or counts that differ and are not 1.
@@ -78,8 +78,9 @@ def transform_points(
         >>> ops.convert_to_numpy(back)[0, 0].tolist()
         [0.0, 5.0]
     """
+    transform = transforms.get(transform, align_corners)
     operation = TransformPoints(
-        transforms.get(transform, align_corners),
+        transform,
         check_size("output_size", output_size),
         check_size("input_size", input_size),
         check_choice("direction", direction, DIRECTIONS),

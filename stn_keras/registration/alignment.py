@@ -1,7 +1,7 @@
 """Align images: from a small copy to the whole, by least squares or by descent."""
 
-import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,7 +11,8 @@ from keras import ops
 from stn_keras import transforms
 from stn_keras._arguments import check_choice
 from stn_keras.ops.warping import warp
-from stn_keras.registration import descent, least_squares
+from stn_keras.registration import descent, least_squares, starts
+from stn_keras.registration.least_squares import MOST_PARAMETERS
 from stn_keras.registration.losses import LOSSES
 from stn_keras.registration.pairs import Level
 from stn_keras.registration.pyramid import level_count, pyramid
@@ -19,7 +20,6 @@ from stn_keras.registration.result import Registration
 from stn_keras.transforms import Affine, DenseFlow, Transform
 from stn_keras.transforms.bounds import limits_of
 
-_CHANNELS_LAST = {"data_format": "channels_last"}
 # How far the last steps of least squares move corners, in pixels.
 _PRECISION = 1e-3
 _STEPS = {"least squares": 50, "descent": 150}
@@ -84,62 +84,104 @@ def register(
         [3.0, 0.0]
     """
     moving, fixed = np.asarray(moving), np.asarray(fixed)
-    transform = _transform(transform, fixed)
-    rank, shape = transform.rank, fixed.shape
-    moving, fixed = (
-        _images(name, array, rank) for name, array in (("moving", moving), ("fixed", fixed))
-    )
-    _check_pair(moving, fixed)
+    family = _family(transform, fixed)
+    shape, (moving, fixed) = fixed.shape, _pair(moving, fixed, family.rank)
     mask = _mask(mask, fixed)
     loss = loss if callable(loss) else check_choice("loss", loss, LOSSES)
-    levels = _level_count(levels, fixed, moving)
-    theta = _start(transform, initial_theta, len(fixed))
-    constrain = _constraint(transform, bounds)
-
-    fixed_values, moving_values = _scaled(fixed, moving, mask)
-    by_squares = (
-        loss in least_squares.LOSSES and transform.num_parameters < least_squares.MOST_PARAMETERS
+    by_squares = loss in least_squares.LOSSES and family.num_parameters <= MOST_PARAMETERS
+    search = Search(
+        family,
+        loss,
+        by_squares,
+        steps or _STEPS["least squares" if by_squares else "descent"],
+        _constraint(family, bounds),
+        smoothness,
+        np.random.default_rng(seed),
     )
-    steps = steps or _STEPS["least squares" if by_squares else "descent"]
-    rng, losses = np.random.default_rng(seed), []
-    stages = zip(*(pyramid(a, levels) for a in (fixed_values, moving_values, mask)), strict=True)
+    theta, losses = _start(family, initial_theta, len(fixed)), []
+    copies = [*_scaled(fixed, moving, mask), mask]
+    count = _level_count(levels, fixed, moving)
+    stages = zip(*(pyramid(images, count) for images in copies), strict=True)
     for number, (fixed_now, moving_now, mask_now) in enumerate(stages, start=1):
-        sizes = fixed_now.shape[1:-1], moving_now.shape[1:-1]
-        mask_now = (mask_now > 0.5).astype("float32")
-        _check_mask(mask_now)
-        level = Level(_transform_of(transform, sizes[0]), *sizes)
-        arrays = fixed_now, moving_now, mask_now
-        with Progress(f"level {number}/{levels}", sizes[0], steps, verbose) as progress:
-            if by_squares:
-                evaluate = least_squares.evaluator(level, loss, *arrays)
-                if number == 1:
-                    _check_overlap(evaluate(constrain(theta)).overlap)
-                theta, converged = least_squares.minimize(
-                    evaluate, constrain(theta), constrain, steps, _PRECISION, progress
-                )
-            else:
-                objective = descent.Objective(level, LOSSES.get(loss, loss), smoothness)
-                theta = _resized(theta, level)
-                theta = descent.minimize(
-                    objective, constrain(theta), arrays, constrain, steps, rng, progress
-                )
-                converged = progress.losses[-1] < progress.losses[0]
+        name = f"level {number} of {count}"
+        if number == 1 and number < count and by_squares:
+            theta = search.best_start(theta, fixed_now, moving_now, mask_now > 0.5)
+        with Progress(name, fixed_now.shape, search.steps, verbose) as progress:
+            theta, converged = search.at_level(
+                theta, fixed_now, moving_now, mask_now > 0.5, progress
+            )
         losses.append(np.array(progress.losses))
-    theta = descent.theta_of(transform, theta)
-    aligned = warp(moving, theta, transform, fixed.shape[1:-1], **_CHANNELS_LAST)
-    sizes = fixed.shape[1:-1], moving.shape[1:-1]
+    theta = descent.theta_of(family, theta)
+    size = fixed.shape[1:-1]
+    aligned = warp(moving, theta, family, size, data_format="channels_last")
     aligned = ops.convert_to_numpy(aligned).reshape(shape)
-    return Registration(theta, transform, aligned, losses, converged, *sizes)
+    return Registration(theta, family, aligned, losses, converged, size, moving.shape[1:-1])
+
+
+@dataclass
+class Search:
+    """How theta is looked for, at each level alike.
+
+    Attributes:
+        transform: `stn_keras.transforms.Transform`.
+        loss: a name of `LOSSES`, or a function.
+        by_squares: whether by least squares, else by descent.
+        steps: at most so many.
+        constrain: theta -> the closest one allowed.
+        smoothness: of a flow.
+        rng: chooses points.
+    """
+
+    transform: Transform
+    loss: str | Callable
+    by_squares: bool
+    steps: int
+    constrain: Callable
+    smoothness: float
+    rng: np.random.Generator
+
+    def best_start(self, theta, fixed, moving, mask):
+        """theta of less loss, by least squares from many places around."""
+        sizes = fixed.shape[1:-1], moving.shape[1:-1]
+        level = Level(self.transform, *sizes)
+
+        def evaluator(pair):
+            one = slice(pair, pair + 1)
+            arrays = fixed[one], moving[one], mask[one].astype("float32")
+            return least_squares.evaluator(level, self.loss, *arrays)
+
+        return starts.best_start(self.transform, theta, evaluator, self.constrain)
+
+    def at_level(self, theta, fixed, moving, mask, report):
+        """theta of less loss, and whether its search ended, (N,); images are (N, *size, C)."""
+        sizes = fixed.shape[1:-1], moving.shape[1:-1]
+        _check_mask(mask)
+        level = Level(_sized(self.transform, sizes[0]), *sizes)
+        theta = self.constrain(_resized(theta, level))
+        arrays = fixed, moving, mask.astype("float32")
+        if self.by_squares:
+            evaluate = least_squares.evaluator(level, self.loss, *arrays)
+            _check_overlap(evaluate(theta).overlap)
+            theta, done, _ = least_squares.minimize(
+                evaluate, theta, self.constrain, self.steps, _PRECISION, report
+            )
+            return theta, done
+        loss = self.loss if callable(self.loss) else LOSSES[self.loss]
+        objective = descent.Objective(level, loss, self.smoothness)
+        theta = descent.minimize(
+            objective, theta, arrays, self.constrain, self.steps, self.rng, report
+        )
+        return theta, report.losses[-1] < report.losses[0]
 
 
 class Progress:
     """A progress bar, and the losses it was told of."""
 
-    def __init__(self, name, size, steps, verbose):
-        self.losses: list[np.ndarray] = []
+    def __init__(self, name, shape, steps, verbose):
+        self.losses = []
         self._bar = None
         if verbose:
-            print(f"{name}, {' x '.join(map(str, size))}", file=sys.stdout)
+            print(f"{name}, {' x '.join(map(str, shape[1:-1]))}")
             self._bar = keras.utils.Progbar(steps, verbose=verbose, unit_name="step")
 
     def __call__(self, losses):
@@ -156,22 +198,32 @@ class Progress:
             self._bar.update(len(self.losses), finalize=True)
 
 
-def _transform(transform, fixed):
-    if transform == "dense_flow":
-        size = fixed.shape[:2] if fixed.ndim < 4 else fixed.shape[1:3]
-        return DenseFlow(size)
+def _family(transform, fixed):
+    """The `Transform`; a flow by its name has the fixed images' size."""
+    if isinstance(transform, str) and transform == "dense_flow":
+        return DenseFlow(fixed.shape[:2] if fixed.ndim < 4 else fixed.shape[1:3])
     return transforms.get(transform)
 
 
-def _transform_of(transform, size):
+def _sized(transform, size):
     """The transform at a level's size."""
     if isinstance(transform, DenseFlow):
         return DenseFlow(size, align_corners=transform.align_corners)
     return transform
 
 
-def _images(name, array, rank):
+def _pair(moving, fixed, rank):
     """Images (N, *size, C), float32."""
+    pair = _images("moving", moving, rank), _images("fixed", fixed, rank)
+    if len({(len(images), images.shape[-1]) for images in pair}) > 1:
+        raise ValueError(
+            "Expected as many moving as fixed images, of as many channels. "
+            f"Received: moving.shape={moving.shape}, fixed.shape={fixed.shape}"
+        )
+    return pair
+
+
+def _images(name, array, rank):
     if array.ndim not in (rank, rank + 1, rank + 2) or not array.size:
         raise ValueError(
             f"Expected `{name}` of shape (H, W), (H, W, C) or (N, H, W, C). "
@@ -182,14 +234,6 @@ def _images(name, array, rank):
         raise ValueError(f"Expected finite values in `{name}`. Received: NaN or infinity")
     array = array[..., None] if array.ndim == rank else array
     return array[None] if array.ndim == rank + 1 else array
-
-
-def _check_pair(moving, fixed):
-    if (len(moving), moving.shape[-1]) != (len(fixed), fixed.shape[-1]):
-        raise ValueError(
-            "Expected as many moving as fixed images, of as many channels. "
-            f"Received: moving.shape={moving.shape}, fixed.shape={fixed.shape}"
-        )
 
 
 def _mask(mask, fixed):
@@ -263,14 +307,9 @@ def _resized(theta, level):
         return theta
     size = level.fixed_size
     factor = np.array([n / m for n, m in zip(size, theta.shape[1:-1], strict=True)])[::-1]
-    larger = warp(
-        theta,
-        Affine(rank=len(size)).identity,
-        "affine",
-        size,
-        fill_mode="nearest",
-        **_CHANNELS_LAST,
-    )
+    same = Affine(rank=len(size))
+    settings = {"fill_mode": "nearest", "data_format": "channels_last", "compiled": False}
+    larger = warp(theta, same.identity, same, size, **settings)
     return ops.convert_to_numpy(larger) * factor.astype("float32")
 
 

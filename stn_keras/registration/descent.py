@@ -92,10 +92,10 @@ def minimize(
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build([variable])
     step = backend.compiled(backend.value_and_gradient(objective))
-    arrays = [ops.convert_to_tensor(array) for array in arrays]
+    tensors = [ops.convert_to_tensor(array) for array in arrays]
     for _ in range(steps):
         points = _points(objective, rng)
-        (_, losses), gradient = step(variable.value, *arrays, points)
+        (_, losses), gradient = step(variable.value, *tensors, points)
         optimizer.apply([gradient], [variable])
         variable.assign(constrain(ops.convert_to_numpy(variable.value)))
         report(ops.convert_to_numpy(losses))

@@ -120,7 +120,7 @@ def minimize(
     steps: int,
     precision: float,
     report: Callable,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, Match]:
     """The theta of least loss nearby.
 
     Args:
@@ -132,7 +132,7 @@ def minimize(
         report: called with the losses (N,) of each step.
 
     Returns:
-        theta (N, P), and whether each was found before the steps ran out, (N,).
+        theta (N, P), whether each was found before the steps ran out, (N,), and its `Match`.
     """
     match = evaluate(theta)
     damping, done = np.full(len(theta), _FIRST_DAMPING), np.zeros(len(theta), bool)
@@ -148,7 +148,7 @@ def minimize(
         report(match.loss)
         if done.all():
             break
-    return theta, done
+    return theta, done, match
 
 
 def _step(match, damping):

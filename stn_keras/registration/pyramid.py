@@ -36,10 +36,12 @@ def pyramid(images: np.ndarray, levels: int) -> list[np.ndarray]:
 
 def _half(images):
     size = tuple((length + 1) // 2 for length in images.shape[1:-1])
+    same = Affine(rank=len(size))
     small = warp(
         images,
-        Affine(rank=len(size)).identity,
-        output_size=size,
+        same.identity,
+        same,
+        size,
         fill_mode="nearest",
         supersample=_PLACES_PER_PIXEL,
         data_format="channels_last",
