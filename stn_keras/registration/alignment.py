@@ -15,13 +15,13 @@ from stn_keras.registration import descent, least_squares, starts
 from stn_keras.registration.least_squares import MOST_PARAMETERS
 from stn_keras.registration.losses import LOSSES
 from stn_keras.registration.pairs import Level
-from stn_keras.registration.pyramid import level_count, pyramid
+from stn_keras.registration.pyramid import level_count, pyramid, resized
 from stn_keras.registration.result import Registration
-from stn_keras.transforms import Affine, DenseFlow, Transform
+from stn_keras.transforms import DenseFlow, Transform
 from stn_keras.transforms.bounds import limits_of
 
-# How far the last steps of least squares move corners, in pixels.
-_PRECISION = 1e-3
+# How far the last step of least squares moves corners, in pixels: on small copies, and at the end.
+_COARSE_PRECISION, _PRECISION = 0.02, 0.005
 _STEPS = {"least squares": 50, "descent": 150}
 
 
@@ -108,7 +108,7 @@ def register(
             theta = search.best_start(theta, fixed_now, moving_now, mask_now > 0.5)
         with Progress(name, fixed_now.shape, search.steps, verbose) as progress:
             theta, converged = search.at_level(
-                theta, fixed_now, moving_now, mask_now > 0.5, progress
+                theta, fixed_now, moving_now, mask_now > 0.5, number == count, progress
             )
         losses.append(np.array(progress.losses))
     theta = descent.theta_of(family, theta)
@@ -152,7 +152,7 @@ class Search:
 
         return starts.best_start(self.transform, theta, evaluator, self.constrain)
 
-    def at_level(self, theta, fixed, moving, mask, report):
+    def at_level(self, theta, fixed, moving, mask, is_last, report):
         """theta of less loss, and whether its search ended, (N,); images are (N, *size, C)."""
         sizes = fixed.shape[1:-1], moving.shape[1:-1]
         _check_mask(mask)
@@ -161,9 +161,9 @@ class Search:
         arrays = fixed, moving, mask.astype("float32")
         if self.by_squares:
             evaluate = least_squares.evaluator(level, self.loss, *arrays)
-            _check_overlap(evaluate(theta).overlap)
+            precision = _PRECISION if is_last else _COARSE_PRECISION
             theta, done, _ = least_squares.minimize(
-                evaluate, theta, self.constrain, self.steps, _PRECISION, report
+                evaluate, theta, self.constrain, self.steps, precision, report
             )
             return theta, done
         loss = self.loss if callable(self.loss) else LOSSES[self.loss]
@@ -254,15 +254,6 @@ def _check_mask(mask):
         raise ValueError("Expected a mask that holds part of the image. Received: an empty one")
 
 
-def _check_overlap(overlap):
-    if (overlap < least_squares.LEAST_OVERLAP).any():
-        pair = int(np.argmin(overlap))
-        raise ValueError(
-            f"Expected images that overlap by {least_squares.LEAST_OVERLAP:.0%} to start with; see "
-            f"`initial_theta`. Received: {overlap[pair]:.0%} in pair {pair}"
-        )
-
-
 def _level_count(levels, *images):
     most = level_count(*(array.shape[1:-1] for array in images))
     if levels is None:
@@ -307,10 +298,7 @@ def _resized(theta, level):
         return theta
     size = level.fixed_size
     factor = np.array([n / m for n, m in zip(size, theta.shape[1:-1], strict=True)])[::-1]
-    same = Affine(rank=len(size))
-    settings = {"fill_mode": "nearest", "data_format": "channels_last", "compiled": False}
-    larger = warp(theta, same.identity, same, size, **settings)
-    return ops.convert_to_numpy(larger) * factor.astype("float32")
+    return resized(theta, size) * factor.astype("float32")
 
 
 def _scaled(fixed, moving, mask):

@@ -49,8 +49,9 @@ class Objective:
         else:
             fixed, mask = (ops.reshape(a, (a.shape[0], -1, a.shape[-1])) for a in (fixed, mask))
         warped = self.level.read(moving, places)
-        weights, _ = self.level.weights(places, mask)
-        losses = self.loss(fixed, warped, ops.stop_gradient(weights))
+        inside = ops.stop_gradient(self.level.inside(places, mask))
+        weights = inside / ops.maximum(ops.sum(inside, axis=1, keepdims=True), 1)
+        losses = self.loss(fixed, warped, weights)
         total = ops.sum(losses)
         if is_flow and self.smoothness:
             total = total + self.smoothness * ops.sum(_roughness(parameters))

@@ -9,7 +9,6 @@ from keras import ops
 
 from stn_keras import backend
 from stn_keras.backend import matmul
-from stn_keras.registration.losses import mse, ncc, standardized
 from stn_keras.registration.pairs import Level
 
 MOST_PARAMETERS = 20
@@ -18,6 +17,8 @@ LOSSES = ("mse", "ncc")
 _SMALL = 2e-3
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-6, 1e6
 _FASTER, _SLOWER = 0.2, 8.0
+_MOST_GAIN = 5.0
+_LEAST_VARIANCE = 1e-8
 # Images that overlap less match by chance.
 LEAST_OVERLAP = 0.1
 
@@ -61,27 +62,36 @@ class NormalEquations:
             moving: (N, *size, C + rank * C), the images and their slopes along x and y.
             mask: (N, M, 1).
         """
-        channels, rank = fixed.shape[-1], len(self.level.moving_size)
+        channels = fixed.shape[-1]
         places = self.level.places(theta)
-        weights, overlap = self.level.weights(places, mask)
-        values = self.level.read(moving, places)
-        warped = values[..., :channels]
-        slopes = [
+        inside = self.level.inside(places, mask)
+        overlap = ops.sum(inside, axis=(1, 2)) / ops.sum(mask, axis=(1, 2))
+        values = self.level.read(moving, places) * inside
+        warped, *slopes = (
             values[..., start : start + channels]
-            for start in range(channels, channels * (rank + 1), channels)
-        ]
-        jacobian = 0  # (N, P, M, C)
+            for start in range(0, values.shape[-1], channels)
+        )
+        jacobian = 0  # (N, P, M, C), 0 outside
         for slope, move in zip(slopes, self._moves(theta, places), strict=True):
             jacobian = jacobian + slope[:, None] * ops.expand_dims(move, -1)
-        if self.loss == "ncc":
-            loss = ncc(fixed, warped, weights)
-            missed, jacobian = _normalized(fixed, warped, jacobian, weights)
+        jacobian = _rows(jacobian)
+        rows = [warped - fixed * inside] if self.loss == "mse" else [warped, fixed * inside]
+        others = _rows(ops.stack([*rows, inside * ops.ones_like(warped)], axis=1))
+        # All sums over points are in three products, which read what lies between but once.
+        among = matmul(others, ops.swapaxes(others, 1, 2))
+        count = ops.maximum(among[:, -1:, -1:], 1)
+        curvature, between, among = (
+            product / count
+            for product in (
+                matmul(jacobian, ops.swapaxes(jacobian, 1, 2)),
+                matmul(jacobian, ops.swapaxes(others, 1, 2)),
+                among,
+            )
+        )
+        if self.loss == "mse":
+            loss, slope = among[:, 0, 0], between[..., 0]
         else:
-            loss, missed = mse(fixed, warped, weights), warped - fixed
-        flat = ops.reshape(jacobian, (*ops.shape(theta), -1))
-        weighted = flat * ops.reshape(weights * ops.ones_like(fixed), (ops.shape(theta)[0], 1, -1))
-        curvature = matmul(weighted, ops.swapaxes(flat, 1, 2))
-        slope = matmul(weighted, ops.reshape(missed, (ops.shape(theta)[0], -1, 1)))[..., 0]
+            loss, curvature, slope = _of_normalized(curvature, between, among)
         return loss, overlap, curvature, slope, self._corners(places)
 
     def _moves(self, theta, places):
@@ -102,15 +112,39 @@ class NormalEquations:
         return ops.stack([ops.take(place, corners, axis=1) for place in places], axis=-1)
 
 
-def _normalized(fixed, warped, jacobian, weights):
-    """What is missed between normalized images, and how it changes with theta."""
-    ours, deviation = standardized(warped, weights)
-    missed = ours - standardized(fixed, weights)[0]
-    weights = ops.expand_dims(weights, 1)
-    channels = fixed.shape[-1]
-    jacobian = jacobian - ops.sum(jacobian * weights, axis=(2, 3), keepdims=True) / channels
-    along = ops.sum(jacobian * weights * ours[:, None], axis=(2, 3), keepdims=True) / channels
-    return missed, (jacobian - ours[:, None] * along) / deviation[:, None]
+def _rows(values):
+    """(N, K, M, C) -> (N, K, M * C)."""
+    return ops.reshape(values, (*ops.shape(values)[:2], -1))
+
+
+def _of_normalized(curvature, between, among):
+    """Loss, curvature and slope for values of mean 0 and variance 1, from means of the raw ones.
+
+    Args:
+        curvature: (N, P, P), products of the warped values' derivatives with each other.
+        between: (N, P, 3), with warped values, fixed values and 1.
+        among: (N, 3, 3), products of those three with each other.
+
+    Reference:
+        Evangelidis and Psarakis 2008, Parametric image alignment using enhanced correlation
+        coefficient maximization, for the loss.
+    """
+    means = among[:, :2, 2]
+    squares = ops.diagonal(among, axis1=1, axis2=2)[:, :2]
+    variance = ops.maximum(squares - means**2, _LEAST_VARIANCE)
+    deviation = ops.sqrt(variance)
+    product = ops.prod(deviation, axis=1)
+    loss = 1 - (among[:, 0, 1] - means[:, 0] * means[:, 1]) / product
+    level = between[..., 2]
+    centered = between[..., :2] - level[..., None] * means[:, None]
+    along, across = ops.unstack(centered / deviation[:, None], 2, axis=-1)
+    curvature = (curvature - _square(level) - _square(along)) / variance[:, :1, None]
+    return loss, curvature, (along * (1 - loss[:, None]) - across) / deviation[:, :1]
+
+
+def _square(vector):
+    """The products of a vector's entries, (N, P) -> (N, P, P)."""
+    return vector[:, :, None] * vector[:, None]
 
 
 def minimize(
@@ -133,15 +167,24 @@ def minimize(
 
     Returns:
         theta (N, P), whether each was found before the steps ran out, (N,), and its `Match`.
+
+    Raises:
+        ValueError: no overlap to start with.
     """
     match = evaluate(theta)
+    _check_overlap(match.overlap)
     damping, done = np.full(len(theta), _FIRST_DAMPING), np.zeros(len(theta), bool)
+    gain, last = np.ones(len(theta)), np.zeros_like(match.corners)
     for _ in range(steps):
-        candidate = constrain(theta - _step(match, damping))
+        candidate = constrain(theta - gain[:, None] * _step(match, damping))
         trial = evaluate(candidate)
-        moved = np.linalg.norm(trial.corners - match.corners, axis=-1).max(-1)
+        moves = trial.corners - match.corners
+        moved = np.linalg.norm(moves, axis=-1).max(-1)
         better = ~done & (trial.loss < match.loss) & (trial.overlap >= LEAST_OVERLAP)
-        theta = _where(better, candidate, theta)
+        # Noise makes slopes steeper and steps too short, each a part of the one before.
+        gain = np.where(better & (gain == 1), _gain(moves, last), 1)
+        last = moves
+        theta = _where(better, candidate, theta).astype("float32")
         match = Match(*(_where(better, new, old) for new, old in zip(trial, match, strict=True)))
         damping = np.where(better, np.maximum(damping * _FASTER, _LEAST_DAMPING), damping * _SLOWER)
         done |= (moved < precision) | (damping > _MOST_DAMPING)
@@ -149,6 +192,23 @@ def minimize(
         if done.all():
             break
     return theta, done, match
+
+
+def _check_overlap(overlap):
+    if (overlap < LEAST_OVERLAP).any():
+        pair = int(np.argmin(overlap))
+        raise ValueError(
+            f"Expected images that overlap by {LEAST_OVERLAP:.0%} to start with; see "
+            f"`initial_theta`. Received: {overlap[pair]:.0%} in pair {pair}"
+        )
+
+
+def _gain(moves, last):
+    """By how much a step is lengthened where steps shrink steadily, (N,): Aitken's extrapolation."""
+    axes = tuple(range(1, moves.ndim))
+    squared = np.sum(last * last, axis=axes)
+    part = np.sum(moves * last, axis=axes) / np.maximum(squared, 1e-12)
+    return 1 / (1 - np.clip(part, 0, 1 - 1 / _MOST_GAIN))
 
 
 def _step(match, damping):

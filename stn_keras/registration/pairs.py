@@ -40,18 +40,9 @@ class Level:
         """Values (N, M, C) of images (N, *size, C) at places."""
         return sample_places(images, places, "bilinear", "nearest", 0.0)
 
-    def weights(self, places, mask):
-        """Weights (N, M, 1) that add up to 1, 0 outside; and the share of the mask inside, (N,).
-
-        Args:
-            places: x and y, each (N, M).
-            mask: (N, M, 1), 1 where the fixed image counts.
-        """
-        inside = mask[..., 0]
+    def inside(self, places, mask):
+        """The mask (N, M, 1) of the fixed image, 0 where the moving image is not seen."""
         for place, length in zip(places, reversed(self.moving_size), strict=True):
             seen = ops.logical_and(place >= 0, place <= length - 1)
-            inside = ops.where(seen, inside, ops.zeros_like(inside))
-        count = ops.sum(inside, axis=1)
-        overlap = count / ops.sum(mask, axis=(1, 2))
-        weights = inside / ops.maximum(count, 1)[:, None]
-        return ops.expand_dims(weights, -1), overlap
+            mask = ops.where(ops.expand_dims(seen, -1), mask, ops.zeros_like(mask))
+        return mask

@@ -1,23 +1,21 @@
 """Images at several sizes, from small to whole."""
 
+import math
+
 import numpy as np
 from keras import ops
 
-from stn_keras.ops.warping import warp
-from stn_keras.transforms import Affine
-
 # The coarsest level's shortest side, at least.
 SMALLEST = 24
-_PLACES_PER_PIXEL = 4
 
 
 def level_count(*sizes: tuple) -> int:
     """How often images can be halved, and once more."""
-    return max(1, 1 + int(np.log2(min(map(min, sizes)) / SMALLEST)))
+    return max(1, 1 + int(math.log2(min(map(min, sizes)) / SMALLEST)))
 
 
 def pyramid(images: np.ndarray, levels: int) -> list[np.ndarray]:
-    """Images at half the size of each other, each pixel a mean over four times its area.
+    """Images at half the size of each other, without aliasing.
 
     Convention: edges meet edges, so that theta means the same at each level.
 
@@ -30,21 +28,17 @@ def pyramid(images: np.ndarray, levels: int) -> list[np.ndarray]:
     """
     result = [images]
     for _ in range(levels - 1):
-        result.append(_half(result[-1]))
+        result.append(resized(result[-1], [(n + 1) // 2 for n in result[-1].shape[1:-1]]))
     return result[::-1]
 
 
-def _half(images):
-    size = tuple((length + 1) // 2 for length in images.shape[1:-1])
-    same = Affine(rank=len(size))
-    small = warp(
-        images,
-        same.identity,
-        same,
-        size,
-        fill_mode="nearest",
-        supersample=_PLACES_PER_PIXEL,
-        data_format="channels_last",
-        compiled=False,
-    )
-    return ops.convert_to_numpy(small)
+def resized(images: np.ndarray, size) -> np.ndarray:
+    """Images (N, *size, C) of any rank at another size, edges on edges, axis by axis."""
+    for axis, length in enumerate(size, start=1):
+        before, after = images.shape[:axis], images.shape[axis + 1 :]
+        lines = images.reshape(math.prod(before), images.shape[axis], math.prod(after), 1)
+        lines = ops.image.resize(
+            lines, (length, lines.shape[2]), antialias=True, data_format="channels_last"
+        )
+        images = ops.convert_to_numpy(lines).reshape(*before, length, *after)
+    return images

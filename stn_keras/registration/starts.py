@@ -53,6 +53,9 @@ def best_start(
     best = []
     for pair, start in enumerate(theta):
         starts = constrain(starts_around(transform, start))
+        overlap = evaluator(pair)(starts).overlap
+        seen = overlap >= max(least_squares.LEAST_OVERLAP, overlap[0] / 2)
+        starts = starts[seen] if seen.any() else starts
         found, _, match = least_squares.minimize(
             evaluator(pair), starts, constrain, _STEPS, 0.1, lambda losses: None
         )
