@@ -36,6 +36,7 @@ def register(
     mask: Any = None,
     initial_theta: Any = None,
     bounds: Mapping | None = None,
+    robust: bool = False,
     smoothness: float = 1.0,
     seed: int = 0,
     verbose: int = 1,
@@ -60,6 +61,8 @@ def register(
         mask: (H, W) or (N, H, W), where the fixed image counts; None: everywhere.
         initial_theta: (P,) or (N, P) to start from; None: the identity.
         bounds: limits and fixed values of parameters, as in `SpatialTransformer`.
+        robust: count differing values less in the last level, by least squares: for photographs
+            in which something shines, is hidden or lies outside the plane.
         smoothness: weight of a flow's squared slopes. A flow follows a velocity, so that it does
             not fold.
         seed: chooses the points at which mutual information is estimated.
@@ -95,6 +98,7 @@ def register(
         by_squares,
         steps or _STEPS["least squares" if by_squares else "descent"],
         _constraint(family, bounds),
+        robust,
         smoothness,
         np.random.default_rng(seed),
     )
@@ -128,6 +132,7 @@ class Search:
         by_squares: whether by least squares, else by descent.
         steps: at most so many.
         constrain: theta -> the closest one allowed.
+        robust: whether differing values count less in the last level.
         smoothness: of a flow.
         rng: chooses points.
     """
@@ -137,6 +142,7 @@ class Search:
     by_squares: bool
     steps: int
     constrain: Callable
+    robust: bool
     smoothness: float
     rng: np.random.Generator
 
@@ -160,7 +166,8 @@ class Search:
         theta = self.constrain(_resized(theta, level))
         arrays = fixed, moving, mask.astype("float32")
         if self.by_squares:
-            evaluate = least_squares.evaluator(level, self.loss, *arrays)
+            robust = self.robust and is_last
+            evaluate = least_squares.evaluator(level, self.loss, *arrays, robust)
             precision = _PRECISION if is_last else _COARSE_PRECISION
             theta, done, _ = least_squares.minimize(
                 evaluate, theta, self.constrain, self.steps, precision, report

@@ -96,7 +96,7 @@ def minimize(
     tensors = [ops.convert_to_tensor(array) for array in arrays]
     for _ in range(steps):
         points = _points(objective, rng)
-        (_, losses), gradient = step(variable.value, *tensors, points)
+        (_, losses), gradient = step(ops.convert_to_tensor(variable), *tensors, points)
         optimizer.apply([gradient], [variable])
         variable.assign(constrain(ops.convert_to_numpy(variable.value)))
         report(ops.convert_to_numpy(losses))

@@ -9,6 +9,7 @@ from keras import ops
 
 from stn_keras import backend
 from stn_keras.backend import matmul
+from stn_keras.registration.losses import standardized
 from stn_keras.registration.pairs import Level
 
 MOST_PARAMETERS = 20
@@ -18,7 +19,9 @@ _SMALL = 2e-3
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-6, 1e6
 _FASTER, _SLOWER = 0.2, 8.0
 _MOST_GAIN = 5.0
-_LEAST_VARIANCE = 1e-8
+_LEAST_VARIANCE, _FAR = 1e-8, 1e6
+# A difference, in deviations of the fixed image, that counts half where robust.
+_TRUST = 0.5
 # Images that overlap less match by chance.
 LEAST_OVERLAP = 0.1
 
@@ -48,10 +51,12 @@ class NormalEquations:
     Attributes:
         level: `Level`.
         loss: "mse" or "ncc".
+        is_robust: whether values that differ much count less.
     """
 
     level: Level
     loss: str
+    is_robust: bool = False
 
     def __call__(self, theta, fixed, moving, mask):
         """`Match` as a tuple.
@@ -66,10 +71,13 @@ class NormalEquations:
         places = self.level.places(theta)
         inside = self.level.inside(places, mask)
         overlap = ops.sum(inside, axis=(1, 2)) / ops.sum(mask, axis=(1, 2))
-        values = self.level.read(moving, places) * inside
+        values = self.level.read(moving, places)
+        robust_loss = None
+        if self.is_robust:
+            inside, robust_loss = self._trusted(values[..., :channels], fixed, inside)
+        values = values * inside
         warped, *slopes = (
-            values[..., start : start + channels]
-            for start in range(0, values.shape[-1], channels)
+            values[..., start : start + channels] for start in range(0, values.shape[-1], channels)
         )
         jacobian = 0  # (N, P, M, C), 0 outside
         for slope, move in zip(slopes, self._moves(theta, places), strict=True):
@@ -92,7 +100,17 @@ class NormalEquations:
             loss, slope = among[:, 0, 0], between[..., 0]
         else:
             loss, curvature, slope = _of_normalized(curvature, between, among)
+        loss = loss if robust_loss is None else robust_loss
         return loss, overlap, curvature, slope, self._corners(places)
+
+    def _trusted(self, warped, fixed, inside):
+        """`inside`, less where values differ much, and the loss that this makes small, (N,)."""
+        weights = inside / ops.maximum(ops.sum(inside, axis=1, keepdims=True), 1)
+        if self.loss == "ncc":
+            warped, fixed = standardized(warped, weights), standardized(fixed, weights)
+        surprise = ops.mean((warped - fixed) ** 2, axis=-1, keepdims=True) / _TRUST**2
+        loss = ops.sum(ops.log(1 + surprise) * weights, axis=(1, 2))
+        return inside / ops.sqrt(1 + surprise), loss
 
     def _moves(self, theta, places):
         """How places move with each entry of theta, (N, P, M) for each axis."""
@@ -109,7 +127,8 @@ class NormalEquations:
         """Places of the first and last pixel of each axis."""
         index = np.arange(np.prod(self.level.fixed_size)).reshape(self.level.fixed_size)
         corners = index[np.ix_(*([0, -1] for _ in self.level.fixed_size))].ravel()
-        return ops.stack([ops.take(place, corners, axis=1) for place in places], axis=-1)
+        corners = ops.stack([ops.take(place, corners, axis=1) for place in places], axis=-1)
+        return ops.clip(corners, -_FAR, _FAR)  # none is infinite
 
 
 def _rows(values):
@@ -204,7 +223,7 @@ def _check_overlap(overlap):
 
 
 def _gain(moves, last):
-    """By how much a step is lengthened where steps shrink steadily, (N,): Aitken's extrapolation."""
+    """By how much to lengthen a step where steps shrink steadily, (N,), after Aitken."""
     axes = tuple(range(1, moves.ndim))
     squared = np.sum(last * last, axis=axes)
     part = np.sum(moves * last, axis=axes) / np.maximum(squared, 1e-12)
@@ -226,13 +245,13 @@ def _where(chosen, new, old):
     return np.where(chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 
-def evaluator(level, loss, fixed, moving, mask):
+def evaluator(level, loss, fixed, moving, mask, is_robust=False):
     """theta -> `Match` for arrays of a level; the slopes of the moving images are taken once."""
     axes = range(len(level.moving_size), 0, -1)
     slopes = [_slope(moving, axis) for axis in axes]
     arrays = fixed.reshape(len(fixed), -1, fixed.shape[-1]), np.concatenate([moving, *slopes], -1)
     arrays = [ops.convert_to_tensor(array) for array in (*arrays, mask.reshape(len(mask), -1, 1))]
-    equations = NormalEquations(level, loss)
+    equations = NormalEquations(level, loss, is_robust)
 
     def evaluate(theta):
         return Match(*map(ops.convert_to_numpy, backend.compiled(equations)(theta, *arrays)))

@@ -31,7 +31,7 @@ def ncc(fixed: Tensor, warped: Tensor, weights: Tensor) -> Tensor:
 
     Args and returns: as `mse`.
     """
-    product = standardized(fixed, weights)[0] * standardized(warped, weights)[0]
+    product = standardized(fixed, weights) * standardized(warped, weights)
     return 1 - ops.sum(ops.mean(product, axis=-1, keepdims=True) * weights, axis=(1, 2))
 
 
@@ -58,19 +58,18 @@ def mutual_information(fixed: Tensor, warped: Tensor, weights: Tensor) -> Tensor
     return -ops.sum(joint * ops.log(ratio), axis=(1, 2))
 
 
-def standardized(values: Tensor, weights: Tensor) -> tuple:
-    """Values with weighted mean 0 and variance 1 over points and channels, and their deviation.
+def standardized(values: Tensor, weights: Tensor) -> Tensor:
+    """Values with weighted mean 0 and variance 1 over points and channels.
 
     Args:
         values: (N, M, C).
         weights: (N, M, 1), which add up to 1.
 
     Returns:
-        (N, M, C), and the deviation (N, 1, 1).
+        (N, M, C).
     """
     centered = values - _mean(values, weights)
-    deviation = ops.sqrt(_mean(centered**2, weights) + _LEAST_VARIANCE)
-    return centered / deviation, deviation
+    return centered / ops.sqrt(_mean(centered**2, weights) + _LEAST_VARIANCE)
 
 
 def _mean(values, weights):

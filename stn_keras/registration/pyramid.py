@@ -1,6 +1,7 @@
 """Images at several sizes, from small to whole."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from keras import ops
@@ -32,7 +33,7 @@ def pyramid(images: np.ndarray, levels: int) -> list[np.ndarray]:
     return result[::-1]
 
 
-def resized(images: np.ndarray, size) -> np.ndarray:
+def resized(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Images (N, *size, C) of any rank at another size, edges on edges, axis by axis."""
     for axis, length in enumerate(size, start=1):
         before, after = images.shape[:axis], images.shape[axis + 1 :]
