@@ -254,7 +254,8 @@ def evaluator(level, loss, fixed, moving, mask, is_robust=False):
     equations = NormalEquations(level, loss, is_robust)
 
     def evaluate(theta):
-        return Match(*map(ops.convert_to_numpy, backend.compiled(equations)(theta, *arrays)))
+        match = backend.compiled(equations)(ops.convert_to_tensor(theta), *arrays)
+        return Match(*map(ops.convert_to_numpy, match))
 
     return evaluate
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from keras import ops
 
 # The coarsest level's shortest side, at least.
 SMALLEST = 24
@@ -34,12 +33,17 @@ def pyramid(images: np.ndarray, levels: int) -> list[np.ndarray]:
 
 
 def resized(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Images (N, *size, C) of any rank at another size, edges on edges, axis by axis."""
+    """Images (N, *size, C) of any rank at another size, edges on edges, without aliasing."""
     for axis, length in enumerate(size, start=1):
-        before, after = images.shape[:axis], images.shape[axis + 1 :]
-        lines = images.reshape(math.prod(before), images.shape[axis], math.prod(after), 1)
-        lines = ops.image.resize(
-            lines, (length, lines.shape[2]), antialias=True, data_format="channels_last"
-        )
-        images = ops.convert_to_numpy(lines).reshape(*before, length, *after)
+        weights = _weights(images.shape[axis], length)
+        images = np.moveaxis(np.tensordot(weights, images, (1, axis)), 0, axis)
     return images
+
+
+def _weights(before, after):
+    """What each of `after` pixels takes of each of `before`: triangles as wide as both allow."""
+    scale = before / after
+    places = (np.arange(after) + 0.5) * scale - 0.5
+    distances = np.abs(places[:, None] - np.arange(before)) / max(scale, 1)
+    weights = np.maximum(1 - distances, 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype("float32")

@@ -66,7 +66,8 @@ def test_the_center_moves_all_places_alike(rng):
 
     def loss(center):
         sizes = {"output_size": (12, 10), "input_size": SIZE}
-        return ops.sum(polar_coordinates(center, log=True, **sizes) * weights)
+        places = polar_coordinates(center, log=True, **sizes)
+        return ops.sum(places * ops.convert_to_tensor(weights))
 
     _, (gradient,) = value_and_gradients(loss, np.array([[0.1, -0.05]], "float32"))
     halves = np.array([SIZE[1] / 2, SIZE[0] / 2])
