@@ -10,7 +10,7 @@ from keras import ops
 
 # A tensor of the backend, a symbolic one, or an array; no backend is imported for its type.
 Tensor: TypeAlias = Any
-# (height, width).
+# (height, width), or (depth, height, width) of volumes.
 Size: TypeAlias = Sequence[Any]
 # Of a tensor: integers, or None where a size is known only at run time.
 Shape: TypeAlias = tuple[Any, ...]
@@ -29,17 +29,28 @@ def check_choice(name, value, allowed):
     return value
 
 
-def check_size(name, value):
-    """(height, width) as a tuple of positive integers; one integer stands for both."""
-    size = (value, value) if isinstance(value, numbers.Integral) else value
+# What sizes and places of images of each rank are called.
+SIZE_NAMES = {2: "(height, width)", 3: "(depth, height, width)"}
+IMAGE_NAMES = {2: "images (N, H, W, C)", 3: "volumes (N, D, H, W, C)"}
+
+
+def check_size(name, value, rank=2):
+    """(height, width), or with a depth, as a tuple of integers; one integer stands for all.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        rank: how many axes; None: 2 or 3 of a tuple.
+    """
+    size = (value,) * (rank or 2) if isinstance(value, numbers.Integral) else value
     if (
         not isinstance(size, (tuple, list))
-        or len(size) != 2
+        or len(size) not in ((2, 3) if rank is None else (rank,))
         or not all(isinstance(n, numbers.Integral) and n > 0 for n in size)
     ):
         raise ValueError(
-            f"Invalid value for argument `{name}`. Expected (height, width), positive integers. "
-            f"Received: {name}={value!r}"
+            f"Invalid value for argument `{name}`. Expected {SIZE_NAMES[rank or 2]}, positive "
+            f"integers. Received: {name}={value!r}"
         )
     return tuple(int(n) for n in size)
 

@@ -10,6 +10,9 @@ from stn_keras._arguments import Size, Tensor, array_to_tensor, check_size, to_t
 from stn_keras.backend import matmul
 from stn_keras.core.coordinates import pixels_per_unit
 
+# Shapes of one theta -> how many entries they have.
+_ENTRIES = {(6,): 6, (2, 3): 6, (8,): 8, (12,): 12, (3, 4): 12}
+
 
 class Decomposition(NamedTuple):
     """What an affine theta does, each entry (N,); the matrix is rotation @ shear @ scale.
@@ -37,11 +40,13 @@ def compose(first: Any, then: Any) -> Tensor:
     Convention: inverse mapping in normalized coordinates, so the matrix is `first` @ `then`.
 
     Args:
-        first: (N, 6), (N, 2, 3) or, for a homography, (N, 8); N may be 1.
+        first: (N, 6), (N, 2, 3), for a homography (N, 8), for volumes (N, 12) or (N, 3, 4); N may
+            be 1.
         then: the same.
 
     Returns:
-        (N, 2, 3), or (N, 8) where either is a homography; float32, or float64 if either is.
+        (N, 2, 3), (N, 8) where either is a homography, (N, 3, 4) for volumes; float32, or float64
+        if either is.
 
     Raises:
         ValueError: theta of another shape.
@@ -56,6 +61,8 @@ def compose(first: Any, then: Any) -> Tensor:
     """
     first, first_is_affine = _square(first)
     then, then_is_affine = _square(then)
+    if first.shape[-1] != then.shape[-1]:
+        raise ValueError("Expected thetas of images, or of volumes. Received: one of each")
     dtype = widest_float(first.dtype, then.dtype)
     product = matmul(ops.cast(first, dtype), ops.cast(then, dtype))
     return _theta(product, first_is_affine and then_is_affine)
@@ -67,10 +74,10 @@ def invert(theta: Any) -> Tensor:
     Convention: as `compose`.
 
     Args:
-        theta: (N, 6), (N, 2, 3) or (N, 8), invertible.
+        theta: (N, 6), (N, 2, 3), (N, 8), (N, 12) or (N, 3, 4), invertible.
 
     Returns:
-        (N, 2, 3) or (N, 8), float32 or float64.
+        (N, 2, 3), (N, 8) or (N, 3, 4), float32 or float64.
 
     Raises:
         ValueError: theta of another shape.
@@ -84,12 +91,19 @@ def invert(theta: Any) -> Tensor:
                [ 0.  ,  0.25,  0.  ]], dtype=float32)
     """
     square, is_affine = _square(theta)
-    return _theta(_adjugate(square), is_affine)
+    if square.shape[-1] == 3:
+        return _theta(_adjugate(square), is_affine)
+    linear = _inverse(square[:, :3, :3])
+    return ops.concatenate([linear, -matmul(linear, square[:, :3, 3:])], axis=-1)
 
 
 def inverse_matrix(theta: Any) -> Tensor:
-    """The inverse of theta as a matrix (N, 3, 3), whose last entry need not be 1."""
-    square, _ = _square(theta)
+    """The inverse of an image's theta as a matrix (N, 3, 3), whose last entry need not be 1."""
+    return _inverse(_square(theta)[0])
+
+
+def _inverse(square):
+    """(N, 3, 3)."""
     adjugate = _adjugate(square)
     determinant = ops.sum(square[:, 0] * adjugate[:, :, 0], axis=-1)
     return adjugate / determinant[:, None, None]
@@ -123,8 +137,11 @@ def decompose(
         90.0
     """
     square, is_affine = _square(theta)
-    if not is_affine:
-        raise ValueError("Expected an affine theta (N, 6) or (N, 2, 3). Received a homography")
+    if not is_affine or square.shape[-1] != 3:
+        raise ValueError(
+            "Expected an affine theta (N, 6) or (N, 2, 3). "
+            f"Received: theta.shape={tuple(np.shape(theta))}"
+        )
     matrix = square[:, :2]
     if input_size is not None:
         matrix = to_pixel_units(matrix, input_size, align_corners)
@@ -142,16 +159,16 @@ def to_pixel_matrix(
     """The matrix in pixels that does the same as theta.
 
     Convention: output pixel (x, y, 1) to input pixel, as OpenCV's `warpAffine` and
-    `warpPerspective` take it with `WARP_INVERSE_MAP`.
+    `warpPerspective` take it with `WARP_INVERSE_MAP`; of volumes voxel (x, y, z, 1) to voxel.
 
     Args:
-        theta: (N, 6), (N, 2, 3) or (N, 8), for normalized coordinates.
+        theta: (N, 6), (N, 2, 3), (N, 8), (N, 12) or (N, 3, 4), for normalized coordinates.
         input_size: (height, width) of the images that are read.
         output_size: (height, width) of the result; None: the same.
         align_corners: where -1 and 1 lie; see `stn_keras.transforms.Transform`.
 
     Returns:
-        (N, 2, 3), or (N, 3, 3) for a homography, with 1 in the last place.
+        (N, 2, 3), (N, 3, 3) for a homography, with 1 in the last place, or (N, 3, 4).
 
     Raises:
         ValueError: theta of another shape, a size that is not two positive integers, or one pixel
@@ -166,10 +183,11 @@ def to_pixel_matrix(
         array([ 1.,  0., 14.], dtype=float32)
     """
     square, is_affine = _square(theta)
-    into = _to_pixels(input_size, align_corners)
-    out_of = _to_pixels(output_size or input_size, align_corners)
+    rank = square.shape[-1] - 1
+    into = _to_pixels(input_size, align_corners, rank)
+    out_of = _to_pixels(output_size or input_size, align_corners, rank)
     matrix = _between(into, square, np.linalg.inv(out_of))
-    return matrix[:, :2] if is_affine else matrix / matrix[:, 2:, 2:]
+    return matrix[:, :rank] if is_affine else matrix / matrix[:, 2:, 2:]
 
 
 def from_pixel_matrix(
@@ -180,13 +198,13 @@ def from_pixel_matrix(
     Convention: as `to_pixel_matrix`.
 
     Args:
-        matrix: (N, 2, 3), or (N, 3, 3) for a homography.
+        matrix: (N, 2, 3), (N, 3, 3) for a homography, or (N, 3, 4) for volumes.
         input_size: (height, width) of the images that are read.
         output_size: (height, width) of the result; None: the same.
         align_corners: where -1 and 1 lie.
 
     Returns:
-        theta (N, 2, 3), or (N, 8) for a homography, float32 or float64.
+        theta (N, 2, 3), (N, 8) for a homography, or (N, 3, 4), float32 or float64.
 
     Raises:
         ValueError: a matrix of another shape, or as `to_pixel_matrix`.
@@ -205,30 +223,31 @@ def from_pixel_matrix(
         square, is_affine = _square(homography[:, :8] / homography[:, 8:])
     else:
         square, is_affine = _square(matrix)
-    into = _to_pixels(input_size, align_corners)
-    out_of = _to_pixels(output_size or input_size, align_corners)
+    rank = square.shape[-1] - 1
+    into = _to_pixels(input_size, align_corners, rank)
+    out_of = _to_pixels(output_size or input_size, align_corners, rank)
     return _theta(_between(np.linalg.inv(into), square, out_of), is_affine)
 
 
 def to_pixel_units(matrix, input_size, align_corners):
-    """A matrix (N, 2, 3) on normalized offsets from the center -> on pixels; shifts stay."""
-    return _exchange_units(matrix, _half_width_in_half_heights(matrix, input_size, align_corners))
+    """A matrix on normalized offsets from the center -> on pixels; shifts stay."""
+    return matrix * (1 / _units_of_columns(matrix, input_size, align_corners))
 
 
-def to_normalized_units(matrix, input_size, align_corners):
-    """A matrix (N, 2, 3) on offsets from the center in pixels -> on normalized ones."""
-    ratio = _half_width_in_half_heights(matrix, input_size, align_corners)
-    return _exchange_units(matrix, 1 / ratio)
+def to_normalized_units(matrix, input_size, align_corners, spacing=None):
+    """A matrix on offsets from the center in pixels -> on normalized ones.
+
+    Args:
+        matrix: (N, rank, rank + 1).
+        input_size: of the images that are read.
+        align_corners: where -1 and 1 lie.
+        spacing: distances of pixels, in the order of the size; None: the same along each axis.
+    """
+    return matrix * _units_of_columns(matrix, input_size, align_corners, spacing)
 
 
-def _exchange_units(matrix, ratio):
-    """x takes `ratio` times as much from y, and y from x as much less."""
-    (a, b, tx), (c, d, ty) = ([matrix[:, r, k] for k in range(3)] for r in range(2))
-    rows = ops.stack([a, b * ratio, tx], axis=-1), ops.stack([c / ratio, d, ty], axis=-1)
-    return ops.stack(rows, axis=1)
-
-
-def _half_width_in_half_heights(matrix, input_size, align_corners):
+def _units_of_columns(matrix, input_size, align_corners, spacing=None):
+    """For each entry, its column's half extent in halves of its row's, (rank, rank + 1)."""
     dtype = keras.backend.standardize_dtype(matrix.dtype)
     units = pixels_per_unit(input_size, align_corners, dtype)
     if isinstance(units, np.ndarray) and not units.all():
@@ -236,29 +255,34 @@ def _half_width_in_half_heights(matrix, input_size, align_corners):
             "With `align_corners` an axis of one pixel has no extent. "
             f"Received: input_size={tuple(input_size)}"
         )
-    return units[0] / units[1]
+    if spacing is not None:
+        units = units * np.array(spacing[::-1], dtype)
+    units = to_tensor(units)
+    return ops.concatenate([units[None] / units[:, None], ops.ones_like(units[:, None])], axis=1)
 
 
 def _square(theta):
-    """theta -> ((N, 3, 3), whether it is affine)."""
+    """theta -> ((N, 3, 3), of volumes (N, 4, 4); whether it is affine)."""
     theta = array_to_tensor(theta)
     shape = tuple(theta.shape[1:])
-    if shape not in ((6,), (2, 3), (8,)):
+    if shape not in _ENTRIES:
         raise ValueError(
-            "Expected theta (N, 6), (N, 2, 3) or (N, 8). "
+            "Expected theta (N, 6), (N, 2, 3), (N, 8), (N, 12) or (N, 3, 4). "
             f"Received: theta.shape={tuple(theta.shape)}"
         )
     theta = ops.cast(theta, widest_float(theta.dtype))
-    flat = ops.reshape(theta, (-1, 8 if shape == (8,) else 6))
+    flat = ops.reshape(theta, (-1, _ENTRIES[shape]))
     one = ops.ones_like(flat[:, :1])
-    last = [one] if shape == (8,) else [0 * one, 0 * one, one]
-    return ops.reshape(ops.concatenate([flat, *last], axis=-1), (-1, 3, 3)), shape != (8,)
+    side = 4 if _ENTRIES[shape] == 12 else 3
+    last = [one] if shape == (8,) else [*[0 * one] * (side - 1), one]
+    return ops.reshape(ops.concatenate([flat, *last], axis=-1), (-1, side, side)), shape != (8,)
 
 
 def _theta(square, is_affine):
-    """(N, 3, 3), up to a factor -> (N, 2, 3) or (N, 8)."""
-    square = square / square[:, 2:, 2:]
-    return square[:, :2] if is_affine else ops.reshape(square, (-1, 9))[:, :8]
+    """(N, 3, 3), up to a factor, -> (N, 2, 3) or (N, 8); (N, 4, 4) -> (N, 3, 4)."""
+    rank = square.shape[-1] - 1
+    square = square / square[:, rank:, rank:]
+    return square[:, :rank] if is_affine else ops.reshape(square, (-1, 9))[:, :8]
 
 
 def _adjugate(square):
@@ -273,16 +297,17 @@ def _cross(a, b):
     return ops.stack([a[:, i] * b[:, j] - a[:, j] * b[:, i] for i, j in pairs], axis=-1)
 
 
-def _to_pixels(size, align_corners):
-    """Normalized coordinates -> pixels of an image, (3, 3), float64."""
-    height, width = check_size("size", size)
-    x, y = pixels_per_unit((height, width), align_corners, "float64")
-    if not (x and y):
+def _to_pixels(size, align_corners, rank):
+    """Normalized coordinates -> pixels of an image, (rank + 1, rank + 1), float64."""
+    size = check_size("size", size, rank)
+    units = pixels_per_unit(size, align_corners, "float64")
+    if not units.all():
         raise ValueError(
-            "With `align_corners` an axis of one pixel has no extent. "
-            f"Received: size={(height, width)}"
+            f"With `align_corners` an axis of one pixel has no extent. Received: size={size}"
         )
-    return np.array([[x, 0, (width - 1) / 2], [0, y, (height - 1) / 2], [0, 0, 1]])
+    matrix = np.diag([*units, 1.0])
+    matrix[:rank, rank] = [(length - 1) / 2 for length in reversed(size)]
+    return matrix
 
 
 def _between(left, square, right):

@@ -51,11 +51,11 @@ def sample(
     Args:
         images: (N, H, W, C), any number of channels, fewer than 2^31 pixels a batch; or
             (1, H, W, C) to read one image at many grids without copying it. Integer images are
-            read as float32.
+            read as float32. Volumes are (N, D, H, W, C).
         coordinates: (N, H', W', 2), float32 or float64. Half precision is refused rather than read
-            off by up to a pixel.
+            off by up to a pixel. Of volumes (N, D', H', W', 3), (x, y, z).
         interpolation: "nearest" (a half goes to the next pixel; no gradient to the coordinates),
-            "bilinear", or "bicubic" (Keys, a = -0.75, as torch).
+            "bilinear", which is trilinear in volumes, or "bicubic" (Keys, a = -0.75, as torch).
         fill_mode: what is read outside an image a b c d, each neighbor separately:
             "constant": k k k k | a b c d | k k k k, k being `fill_value` (SciPy's "grid-constant");
             "nearest": a a a a | a b c d | d d d d;
@@ -65,9 +65,10 @@ def sample(
         fill_value: what "constant" reads outside: a number, or one for each channel.
 
     Returns:
-        (N, H', W', C) in the dtype of `images`, or float32 for integer images. A NaN coordinate
-        gives a NaN pixel. One infinitely far outside reads the fill of "constant" and the border of
-        "nearest"; the three repeating modes take it for 2^22 pixels away.
+        (N, H', W', C), or (N, D', H', W', C), in the dtype of `images`, or float32 for integer
+        images. A NaN coordinate gives a NaN pixel. One infinitely far outside reads the fill of
+        "constant" and the border of "nearest"; the three repeating modes take it for 2^22 pixels
+        away.
 
     Raises:
         ValueError: unknown `interpolation` or `fill_mode`, a `fill_value` of another length, wrong
@@ -214,9 +215,11 @@ def sampled_spec(images, shape):
 def check_inputs(images, coordinates):
     """Refuse shapes and types that `sample` does not take."""
     shapes = f"images.shape={tuple(images.shape)}, coordinates.shape={tuple(coordinates.shape)}"
-    if len(images.shape) != 4 or len(coordinates.shape) != 4 or coordinates.shape[-1] != 2:
+    rank = coordinates.shape[-1]
+    if rank not in (2, 3) or {len(images.shape), len(coordinates.shape)} != {rank + 2}:
         raise ValueError(
-            f"Expected images (N, H, W, C) and coordinates (N, H', W', 2). Received: {shapes}"
+            "Expected images (N, H, W, C) and coordinates (N, H', W', 2), or volumes "
+            f"(N, D, H, W, C) and coordinates (N, D', H', W', 3). Received: {shapes}"
         )
     batches = {images.shape[0], coordinates.shape[0]} - {None}
     if len(batches) > 1 and images.shape[0] != 1:

@@ -20,13 +20,15 @@ class GridGenerator(keras.layers.Layer):
 
     Args:
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
-        output_size: (height, width) of the output, one integer for a square.
-        input_size: (height, width) of the images to be sampled; None: the same as `output_size`.
+        output_size: (height, width) of the output, one integer for a square; (depth, height, width)
+            for volumes.
+        input_size: of the images to be sampled, the same; None: that of the output.
         align_corners: where -1 and 1 lie; None: as the transform has it, False for a name.
+        rank: 2, or 3 for volumes; None: as the transform has it, 2 for a name.
 
     Input shape: theta (N, P), with P the transform's `num_parameters`.
 
-    Output shape: (N, H', W', 2), float32, or float64 for a float64 theta.
+    Output shape: (N, H', W', 2), or (N, D', H', W', 3), float32, or float64 for a float64 theta.
 
     Raises:
         ValueError: a size that is not two positive integers, or an unknown transform.
@@ -47,21 +49,22 @@ class GridGenerator(keras.layers.Layer):
         output_size: int | Size,
         input_size: int | Size | None = None,
         align_corners: bool | None = None,
+        rank: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
-        self.output_size = check_size("output_size", output_size)
-        self.input_size = (
-            self.output_size if input_size is None else check_size("input_size", input_size)
-        )
-        self.transform = transforms.get(transform, align_corners)
+        self.transform = transforms.get(transform, align_corners, rank)
+        self.output_size = check_size("output_size", output_size, self.transform.rank)
+        self.input_size = self.output_size
+        if input_size is not None:
+            self.input_size = check_size("input_size", input_size, self.transform.rank)
 
     def call(self, theta: Tensor) -> Tensor:
         grid = Grid(self.transform, self.input_size, self.output_size)
         return ops.stack(backend.run(grid, self.transform.standardize_theta(theta)), axis=-1)
 
     def compute_output_shape(self, theta_shape: Shape) -> Shape:
-        return (theta_shape[0], *self.output_size, 2)
+        return (theta_shape[0], *self.output_size, self.transform.rank)
 
     def compute_output_spec(self, theta: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(theta.shape), widest_float(theta.dtype))
@@ -73,6 +76,7 @@ class GridGenerator(keras.layers.Layer):
             "output_size": self.output_size,
             "input_size": self.input_size,
             "align_corners": self.transform.align_corners,
+            "rank": self.transform.rank,
         }
 
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from stn_keras._arguments import Shape
+from stn_keras._arguments import IMAGE_NAMES, Shape
 from stn_keras.core.matrices import compose
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.ops.warping import warp_by
@@ -73,14 +73,15 @@ class IterativeSpatialTransformer(SpatialTransformer):
     def theta_transform(self) -> Transform:
         """`Affine`, or the homography."""
         if isinstance(self.transform, AffineFamily):
-            return Affine(align_corners=self.transform.align_corners)
+            return Affine(align_corners=self.transform.align_corners, rank=self.transform.rank)
         return self.transform
 
     def build(self, images_shape: Shape, localization_inputs_shape: Shape | None = None) -> None:
         seen = localization_inputs_shape or images_shape
-        if len(seen) != 4:
+        if len(seen) != self.transform.rank + 2:
             raise ValueError(
-                f"Expected `localization_inputs` (N, H, W, C). Received: shape={tuple(seen)}"
+                f"Expected `localization_inputs` as {IMAGE_NAMES[self.transform.rank]}. "
+                f"Received: shape={tuple(seen)}"
             )
         super().build(images_shape, localization_inputs_shape)
         # Where sizes are known only at run time, every look has that of the output.

@@ -5,13 +5,17 @@ from typing import Any
 import keras
 from keras import ops
 
-SIDE = 32
+from stn_keras.ops.warping import warp
+from stn_keras.transforms import Affine
+
+# Of the thumbnail, by rank.
+SIDES = {2: 32, 3: 24}
 FILTERS, GROUPS, FEATURES = (16, 32), 4, 64
 # A deviation below this share of the largest value counts as noise.
 _LEAST_CONTRAST = 1e-3
 
 
-def default_localization(data_format, dtype):
+def default_localization(data_format, dtype, rank=2):
     """A small localization network for images of any size and range: it looks at a thumbnail.
 
     Each layer is normalized within an image, before its ReLU. Without, the first gradients of an
@@ -22,18 +26,23 @@ def default_localization(data_format, dtype):
     Args:
         data_format: of the images, "channels_last" or "channels_first".
         dtype: dtype policy of the layers.
+        rank: 2, or 3 for volumes.
 
     Returns:
         A Keras model from images to features.
     """
     layers, last = keras.layers, {"data_format": "channels_last", "dtype": dtype}
-    network = [Thumbnail(SIDE, data_format=data_format, dtype=dtype)]
+    convolution, pooling = {
+        2: (layers.Conv2D, layers.MaxPooling2D),
+        3: (layers.Conv3D, layers.MaxPooling3D),
+    }[rank]
+    network = [Thumbnail(SIDES[rank], data_format=data_format, dtype=dtype)]
     for filters in FILTERS:
         network += [
-            layers.Conv2D(filters, 5, **last),
+            convolution(filters, 5, **last),
             layers.GroupNormalization(GROUPS, dtype=dtype),
             layers.ReLU(dtype=dtype),
-            layers.MaxPooling2D(2, **last),
+            pooling(2, **last),
         ]
     network += [
         layers.Flatten(**last),
@@ -55,10 +64,11 @@ class Thumbnail(keras.layers.Layer):
     in float32 or better. A constant image becomes 0.
 
     Args:
-        side: height and width of the result.
+        side: height and width of the result, and depth of volumes.
         data_format: of the images, "channels_last" or "channels_first".
 
-    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first".
+    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first"; or volumes, with a depth
+        before the height.
 
     Output shape: (N, side, side, C), channels last in either case.
 
@@ -74,20 +84,27 @@ class Thumbnail(keras.layers.Layer):
 
     def call(self, images):
         if self.data_format == "channels_first":
-            images = ops.transpose(images, (0, 2, 3, 1))
+            images = ops.moveaxis(images, 1, -1)
         # The squares of values up to 255 are too large for half precision.
         dtype = keras.backend.result_type(images.dtype, "float32")
-        small = ops.image.resize(
-            ops.cast(images, dtype), (self.side, self.side), data_format="channels_last"
-        )
+        small = _resized(ops.cast(images, dtype), self.side)
         return ops.cast(standardize(small), self.compute_dtype)
 
     def compute_output_shape(self, images_shape):
-        channels = images_shape[1 if self.data_format == "channels_first" else 3]
-        return (images_shape[0], self.side, self.side, channels)
+        channels = images_shape[1 if self.data_format == "channels_first" else -1]
+        return (images_shape[0], *[self.side] * (len(images_shape) - 2), channels)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "side": self.side, "data_format": self.data_format}
+
+
+def _resized(images, side):
+    """Images or volumes, channels last, with `side` pixels along each axis."""
+    if len(images.shape) == 4:
+        return ops.image.resize(images, (side, side), data_format="channels_last")
+    settings = {"fill_mode": "nearest", "data_format": "channels_last"}
+    same = Affine(rank=3)
+    return warp(images, same.identity, same, side, **settings)
 
 
 def standardize(images):

@@ -67,7 +67,7 @@ class ParallelSpatialTransformer(SpatialTransformer):
             raise ValueError(
                 f"Expected `count` to be an integer of at least 1. Received: count={count!r}"
             )
-        transform = transforms.get(transform, arguments.get("align_corners"))
+        transform = transforms.get(transform, arguments.get("align_corners"), arguments.get("rank"))
         if initial_theta is None:
             initial_theta = windows(transform, count)
         expected = (count, transform.num_parameters)
@@ -88,11 +88,12 @@ class ParallelSpatialTransformer(SpatialTransformer):
         """(N, count, H', W', C) -> (N, H', W', count * C), unless they are stacked."""
         if self.stack:
             return warped
-        axis = self.reader.channel_axis  # of the channels, once the count is moved before them
-        _, *before, count, channels = ops.moveaxis(warped, 1, axis).shape[: axis + 2]
-        after = warped.shape[axis + 2 :]
-        warped = ops.moveaxis(warped, 1, axis)
-        return ops.reshape(warped, (-1, *before, count * channels, *after))
+        if self.reader.channels_first:
+            _, count, channels, *size = warped.shape
+            return ops.reshape(warped, (-1, count * channels, *size))
+        warped = ops.moveaxis(warped, 1, -2)
+        *size, count, channels = warped.shape[1:]
+        return ops.reshape(warped, (-1, *size, count * channels))
 
     def compute_output_shape(
         self, images_shape: Shape, localization_inputs_shape: Shape | None = None
@@ -100,7 +101,7 @@ class ParallelSpatialTransformer(SpatialTransformer):
         batch, *image = super().compute_output_shape(images_shape, localization_inputs_shape)
         if self.stack:
             return (batch, self.count, *image)
-        image[self.reader.channel_axis - 1] *= self.count
+        image[0 if self.reader.channels_first else -1] *= self.count
         return (batch, *image)
 
     def _theta_shape(self):

@@ -92,7 +92,7 @@ class PolarTransformer(keras.layers.Layer):
         )
 
     def build(self, images_shape: Shape) -> None:
-        self.reader.check_images(images_shape)
+        self.reader.check_images(images_shape, rank=2)
         check_size("input_size", self.reader.size_of(images_shape))
         check_radius(self.radius, self.reader.size_of(images_shape), self.log)
         features = self.localization(keras.KerasTensor(images_shape, dtype=self.compute_dtype))

@@ -25,9 +25,10 @@ class Sampler(keras.layers.Layer):
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
 
     Input shape: images (N, H, W, C), or (N, C, H, W) with "channels_first"; N may be 1 for many
-        grids. Coordinates (N, H', W', 2).
+        grids. Coordinates (N, H', W', 2). Or volumes (N, D, H, W, C) and (N, D', H', W', 3).
 
-    Output shape: (N, H', W', C) or (N, C, H', W'), in the dtype of the images.
+    Output shape: (N, H', W', C) or (N, C, H', W'), in the dtype of the images. Volumes have D'
+        before H'.
 
     Raises:
         ValueError: an unknown name, or a `fill_value` that is no number.
@@ -61,11 +62,11 @@ class Sampler(keras.layers.Layer):
         )
 
     def build(self, images_shape: Shape, coordinates_shape: Shape) -> None:
-        self.reader.check_images(images_shape)
+        self.reader.check_images(images_shape, coordinates_shape[-1])
 
     def call(self, images: Tensor, coordinates: Tensor) -> Tensor:
         check_inputs(self._channels_last(images), coordinates)
-        places = coordinates[..., 0], coordinates[..., 1]
+        places = tuple(coordinates[..., axis] for axis in range(coordinates.shape[-1]))
         return backend.run(self.reader, images, places)
 
     def _channels_last(self, images):

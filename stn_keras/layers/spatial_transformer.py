@@ -56,9 +56,11 @@ class SpatialTransformer(keras.layers.Layer):
             flow) and "rotation_degrees". Bounds are approached smoothly and do not change where
             training starts. They keep theta from running away on little data.
         initial_theta: theta (P,) before training; None: the identity.
-        output_size: (height, width) of the output, one integer for a square; None: the input's.
+        output_size: (height, width) of the output, or (depth, height, width) of volumes, one
+            integer for all; None: the input's.
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centers. None: as the transform has it, False for a name.
+        rank: 2, or 3 for volumes; None: as the transform has it, 2 for a name.
         supersample: read this many times denser along each axis and average, which keeps a
             shrunken output from aliasing; the paper pools by 2. Needs `align_corners=False`, where
             the denser places lie evenly within each output pixel.
@@ -74,7 +76,8 @@ class SpatialTransformer(keras.layers.Layer):
             of the places read, in halves of its size. It pulls a window that has drifted outside
             the image back in, where the fill gives no gradient.
 
-    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first". A second argument,
+    Input shape: (N, H, W, C), or (N, C, H, W) with "channels_first"; with a depth before the height
+        where the rank is 3. A second argument,
         `localization_inputs` of any shape the localization network takes, is what that network
         sees in place of the images: the whole picture, say, while a feature map is transformed.
 
@@ -107,6 +110,7 @@ class SpatialTransformer(keras.layers.Layer):
         initial_theta: Any = None,
         output_size: int | Size | None = None,
         align_corners: bool | None = None,
+        rank: int | None = None,
         supersample: int = 1,
         interpolation: str = "bilinear",
         fill_mode: str = "constant",
@@ -120,9 +124,11 @@ class SpatialTransformer(keras.layers.Layer):
         _check_start(initial_theta, self._start_rank)
         _check_penalty(outside_penalty)
         self.outside_penalty = outside_penalty
-        self.transform = transforms.get(transform, align_corners)
+        self.transform = transforms.get(transform, align_corners, rank)
         check_supersample(supersample, self.transform)
-        self.output_size = None if output_size is None else check_size("output_size", output_size)
+        self.output_size = None
+        if output_size is not None:
+            self.output_size = check_size("output_size", output_size, self.transform.rank)
         self.reader = Reader(
             interpolation,
             fill_mode,
@@ -132,7 +138,9 @@ class SpatialTransformer(keras.layers.Layer):
         )
         self._default_localization = localization is None
         if localization is None:
-            localization = default_localization(self.reader.data_format, self.dtype_policy)
+            localization = default_localization(
+                self.reader.data_format, self.dtype_policy, self.transform.rank
+            )
         self.localization = localization
         self.regressor = ThetaRegressor(
             self.transform, bounds=bounds, initial_theta=initial_theta, name="theta"
@@ -170,10 +178,10 @@ class SpatialTransformer(keras.layers.Layer):
     def _check_call(self, images, localization_inputs=None, **_):
         """Refuse images that the layer or its localization network cannot read."""
         shape = np.shape(images)
-        self.reader.check_images(shape)
+        self.reader.check_images(shape, self.transform.rank)
         seen = shape if localization_inputs is None else np.shape(localization_inputs)
         built = getattr(self.localization, "input_shape", None) if self.built else None
-        if isinstance(built, tuple) and len(built) == len(seen) == 4:
+        if isinstance(built, tuple) and len(built) == len(seen) == len(shape):
             axis = self.reader.channel_axis
             if len({built[axis], seen[axis]} - {None}) > 1:
                 raise ValueError(
@@ -182,7 +190,7 @@ class SpatialTransformer(keras.layers.Layer):
                 )
 
     def build(self, images_shape: Shape, localization_inputs_shape: Shape | None = None) -> None:
-        self.reader.check_images(images_shape)
+        self.reader.check_images(images_shape, self.transform.rank)
         if self.output_size is None and None in self.reader.size_of(images_shape):
             raise ValueError(
                 "Expected `output_size` for images whose size is known only at run time. "
@@ -312,6 +320,7 @@ class SpatialTransformer(keras.layers.Layer):
             "initial_theta": regressor["initial_theta"],
             "output_size": self.output_size,
             "align_corners": self.transform.align_corners,
+            "rank": self.transform.rank,
             "supersample": self.reader.supersample,
             "interpolation": self.reader.interpolation,
             "fill_mode": self.reader.fill_mode,

@@ -28,6 +28,7 @@ class ThetaRegressor(keras.layers.Layer):
         initial_theta: theta before training, (P,), or (count, P) for several of each image; None:
             the identity.
         align_corners: convention of a transform made from its name; None: False.
+        rank: of a transform made from its name; None: 2.
 
     Input shape: (N, ...); everything but the batch is flattened and must be static.
 
@@ -53,10 +54,11 @@ class ThetaRegressor(keras.layers.Layer):
         bounds: Mapping | None = None,
         initial_theta: Any = None,
         align_corners: bool | None = None,
+        rank: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
-        self.transform = transforms.get(transform, align_corners)
+        self.transform = transforms.get(transform, align_corners, rank)
         self.bounds = bounds
         self.initial_theta = initial_theta
         start = _start(self.transform, initial_theta)
@@ -101,6 +103,7 @@ class ThetaRegressor(keras.layers.Layer):
             if self.initial_theta is None
             else np.array(self.initial_theta).tolist(),
             "align_corners": self.transform.align_corners,
+            "rank": self.transform.rank,
         }
 
     @classmethod

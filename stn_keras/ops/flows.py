@@ -16,11 +16,11 @@ def integrate(velocity: Any, steps: int = 7) -> Tensor:
     the velocity is the border's.
 
     Args:
-        velocity: (N, H, W, 2), floating.
+        velocity: (N, H, W, 2), or (N, D, H, W, 3) of volumes, floating.
         steps: how often a flow is doubled; it starts as the velocity over 2 ** steps.
 
     Returns:
-        theta of `DenseFlow`, (N, H, W, 2), in the dtype of `velocity`.
+        theta of `DenseFlow`, in the shape and dtype of `velocity`.
 
     Raises:
         ValueError: a velocity of another shape, or `steps` that is no count.
@@ -36,9 +36,10 @@ def integrate(velocity: Any, steps: int = 7) -> Tensor:
         [1.0, 0.0]
     """
     velocity = array_to_tensor(velocity)
-    if len(velocity.shape) != 4 or velocity.shape[-1] != 2:
+    if len(velocity.shape) not in (4, 5) or velocity.shape[-1] != len(velocity.shape) - 2:
         raise ValueError(
-            f"Expected a velocity (N, H, W, 2). Received: velocity.shape={tuple(velocity.shape)}"
+            "Expected a velocity (N, H, W, 2) or (N, D, H, W, 3). "
+            f"Received: velocity.shape={tuple(velocity.shape)}"
         )
     if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"Expected `steps` to be an integer of at least 0. Received: {steps!r}")

@@ -51,15 +51,16 @@ def transform_points(
 
     Args:
         theta: (N, P) or as the transform's formula has it, (N, 2, 3); (P,) for all points.
-        points: (N, K, 2), or (K, 2) for every theta.
-        output_size: (height, width) of the warped images, one integer for a square.
-        input_size: (height, width) of the originals.
+        points: (N, K, 2), or (K, 2) for every theta; of volumes (x, y, z).
+        output_size: (height, width) of the warped images, or (depth, height, width), one integer
+            for all.
+        input_size: of the originals, the same.
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
         direction: "output_to_input" or "input_to_output".
         align_corners: where -1 and 1 lie; None: as the transform has it, False for a name.
 
     Returns:
-        (N, K, 2), float32, or float64 for a float64 theta. NaN behind a homography's camera and
+        (N, K, rank), float32, or float64 for a float64 theta. NaN behind a homography's camera and
         outside a flow's grid; back from a spline or a flow, NaN where a point is not seen.
 
     Raises:
@@ -81,8 +82,8 @@ def transform_points(
     transform = transforms.get(transform, align_corners)
     operation = TransformPoints(
         transform,
-        check_size("output_size", output_size),
-        check_size("input_size", input_size),
+        check_size("output_size", output_size, transform.rank),
+        check_size("input_size", input_size, transform.rank),
         check_choice("direction", direction, DIRECTIONS),
     )
     theta, points = array_to_tensor(theta), array_to_tensor(points)
@@ -113,7 +114,8 @@ class TransformPoints(keras.Operation):
         """Refuse shapes that do not fit together."""
         shapes = f"theta.shape={tuple(theta.shape)}, points.shape={tuple(points.shape)}"
         if len(points.shape) not in (2, 3) or points.shape[-1] != self.transform.rank:
-            raise ValueError(f"Expected points (N, K, 2) or (K, 2). Received: {shapes}")
+            rank = self.transform.rank
+            raise ValueError(f"Expected points (N, K, {rank}) or (K, {rank}). Received: {shapes}")
         batches = {theta.shape[0], points.shape[0] if len(points.shape) == 3 else 1}
         if len({batch for batch in batches if isinstance(batch, int)} - {1}) > 1:
             raise ValueError(f"Expected as many thetas as sets of points. Received: {shapes}")
@@ -193,6 +195,7 @@ def transform_boxes(
         >>> ops.convert_to_numpy(whole)[0, 0].tolist()
         [10.0, 10.0, 30.0, 30.0]
     """
+    transform = transforms.get(transform, align_corners, rank=2)
     sizes = check_size("output_size", output_size), check_size("input_size", input_size)
     check_choice("direction", direction, DIRECTIONS)
     before, after = sizes if direction == "output_to_input" else reversed(sizes)

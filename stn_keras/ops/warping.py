@@ -8,6 +8,7 @@ from keras import ops
 
 from stn_keras import backend, transforms
 from stn_keras._arguments import (
+    IMAGE_NAMES,
     FillValue,
     Shape,
     Size,
@@ -34,8 +35,8 @@ class Grid:
 
     Attributes:
         transform: `stn_keras.transforms.Transform`.
-        input_size: (height, width) of the images.
-        output_size: (height, width) of the result.
+        input_size: (height, width) of the images; with a depth before them of volumes.
+        output_size: of the result, the same.
         count: transforms of each image, whose outputs lie one below the other; None: one, and theta
             has no axis for them.
         supersample: places per output pixel along each axis.
@@ -48,12 +49,12 @@ class Grid:
     supersample: int = 1
 
     def __call__(self, theta, gather=None):
-        """theta (N, P) or (N, count, P) -> x and y, each (N, count * H', W')."""
-        height, width = (size * self.supersample for size in self.output_size)
+        """theta (N, P) or (N, count, P) -> x, y (and z), each (N, count * H', W')."""
+        size = tuple(length * self.supersample for length in self.output_size)
         if self.count is not None:
             theta = ops.reshape(theta, (-1, self.transform.num_parameters))
-        places = self.transform.map_grid(theta, (height, width), self.input_size)
-        shape = (-1, (self.count or 1) * height, width)
+        places = self.transform.map_grid(theta, size, self.input_size)
+        shape = (-1, (self.count or 1) * size[0], *size[1:])
         return tuple(ops.reshape(axis, shape) for axis in places)
 
 
@@ -81,15 +82,18 @@ class Reader:
         check_supersample(self.supersample)
 
     def __call__(self, images, places, gather=backend.gather_neighbors):
-        """Images (N, H, W, C) and x and y (N, H', W') -> (N, H', W', C), in the data format."""
+        """Images (N, H, W, C) and x and y (N, H', W') -> (N, H', W', C), in the data format.
+
+        Of volumes (N, D, H, W, C) and x, y and z (N, D', H', W').
+        """
         if self.channels_first:
-            images = ops.transpose(images, (0, 2, 3, 1))
+            images = ops.moveaxis(images, 1, -1)
         fill = self.interpolation, self.fill_mode, self.fill_value
         sampled = sample_places(images, places, *fill, gather)
         if self.supersample > 1:
-            window = (self.supersample, self.supersample)
+            window = (self.supersample,) * len(places)
             sampled = ops.average_pool(sampled, window, window, data_format="channels_last")
-        return ops.transpose(sampled, (0, 3, 1, 2)) if self.channels_first else sampled
+        return ops.moveaxis(sampled, -1, 1) if self.channels_first else sampled
 
     @property
     def channels_first(self) -> bool:
@@ -98,19 +102,18 @@ class Reader:
 
     @property
     def channel_axis(self) -> int:
-        """The axis of the channels in (N, H, W, C) or (N, C, H, W)."""
-        return 1 if self.channels_first else 3
+        """The axis of the channels: 1, or -1 for the last."""
+        return 1 if self.channels_first else -1
 
     def size_of(self, images_shape: Shape) -> tuple:
-        """(height, width) of images of a shape."""
-        first = 2 if self.channels_first else 1
-        return tuple(images_shape[first : first + 2])
+        """(height, width) of images of a shape, (depth, height, width) of volumes."""
+        return tuple(images_shape[2:] if self.channels_first else images_shape[1:-1])
 
-    def check_images(self, shape: Shape) -> None:
+    def check_images(self, shape: Shape, rank: int) -> None:
         """Refuse images of another rank, of unknown channels, or that the fill does not suit."""
-        if len(shape) != 4:
+        if len(shape) != rank + 2:
             raise ValueError(
-                "Expected images (N, H, W, C) for a transform of rank 2. "
+                f"Expected {IMAGE_NAMES[rank]} for a transform of rank {rank}. "
                 f"Received: shape={tuple(shape)}"
             )
         channels = shape[self.channel_axis]
@@ -143,11 +146,12 @@ def warp(
 
     Args:
         images: (N, H, W, C), or (N, C, H, W) with "channels_first"; one image is read by every
-            theta, without copies.
+            theta, without copies. Volumes (N, D, H, W, C) for a transform of rank 3.
         theta: (N, P), P being the transform's `num_parameters`, or as its formula has it,
             (N, 2, 3); one theta is applied to every image; (N, K, P) reads each image K times.
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
-        output_size: (height, width) of the output, one integer for a square; None: the images'.
+        output_size: (height, width) or (depth, height, width) of the output, one integer for all;
+            None: the images'.
         interpolation: "nearest", "bilinear" or "bicubic" (Keys, a = -0.75).
         fill_mode: what is read outside the image: "constant", "nearest", "reflect", "mirror" or
             "wrap"; see `stn_keras.ops.sample`.
@@ -161,7 +165,7 @@ def warp(
 
     Returns:
         (N, H', W', C), or (N, K, H', W', C) for K thetas per image, in the data format and the
-        dtype of the images; float32 for integer images.
+        dtype of the images; float32 for integer images. Volumes have D' before H'.
 
     Raises:
         ValueError: an unknown name, images or theta of another shape, different counts of which
@@ -179,11 +183,12 @@ def warp(
     """
     transform = transforms.get(transform, align_corners)
     check_supersample(supersample, transform)
-    output_size = None if output_size is None else check_size("output_size", output_size)
+    if output_size is not None:
+        output_size = check_size("output_size", output_size, transform.rank)
     fill = interpolation, fill_mode, check_fill_value(fill_value)
     reader = Reader(*fill, check_data_format(data_format), supersample)
     if any_symbolic(images, theta):
-        reader.check_images(images.shape)
+        reader.check_images(images.shape, transform.rank)
         return Warp(transform, output_size, reader, compiled)(images, theta)
     return warp_by(reader, transform, output_size, images, theta, compiled)
 
@@ -191,7 +196,7 @@ def warp(
 def warp_by(reader, transform, output_size, images, theta, compiled=None):
     """`warp` by a `Reader`."""
     images, theta = to_tensor(images), array_to_tensor(theta)
-    reader.check_images(images.shape)
+    reader.check_images(images.shape, transform.rank)
     check_batches(images.shape, theta.shape, transform)
     count = count_of(transform, theta.shape)
     theta = theta[None] if is_single(transform, theta.shape) else theta
@@ -213,7 +218,8 @@ def grid_of(reader, transform, output_size, images, count=None):
 class Warp(keras.Operation):
     """`warp` of symbolic tensors, as a functional model holds it.
 
-    Images (N, H, W, C) and theta (N, P) or (N, K, P) -> (N, H', W', C) or (N, K, H', W', C).
+    Images (N, H, W, C) and theta (N, P) or (N, K, P) -> (N, H', W', C) or (N, K, H', W', C), with a
+    depth before the height for volumes.
     """
 
     def __init__(self, transform, output_size, reader, compiled, name=None):
@@ -225,7 +231,7 @@ class Warp(keras.Operation):
         return warp_by(self.reader, self.transform, self.output_size, images, theta, self.compiled)
 
     def compute_output_spec(self, images, theta):
-        self.reader.check_images(images.shape)
+        self.reader.check_images(images.shape, self.transform.rank)
         count = count_of(self.transform, theta.shape)
         output_size = self.output_size or self.reader.size_of(images.shape)
         shape = warped_shape(self.reader, images.shape, output_size, count)
@@ -297,7 +303,7 @@ def warped_shape(reader, images_shape, output_size, count=None):
 def split(reader, warped, count):
     """Outputs one below the other (N, K * H', W', C) -> (N, K, H', W', C), in the data format."""
     shape = ops.shape(warped)
-    axis = 2 if reader.channels_first else 1  # the height's
+    axis = 2 if reader.channels_first else 1  # of an image, the first
     height = shape[axis] // count
     warped = ops.reshape(warped, (-1, *shape[1:axis], count, height, *shape[axis + 1 :]))
     return ops.swapaxes(warped, 1, 2) if reader.channels_first else warped

@@ -49,13 +49,17 @@ __all__ = [
 ]
 
 
-def get(transform: str | Transform, align_corners: bool | None = None) -> Transform:
+def get(
+    transform: str | Transform, align_corners: bool | None = None, rank: int | None = None
+) -> Transform:
     """The transform of a name, or the transform itself.
 
     Args:
         transform: a name in `FAMILIES`, or a `Transform`.
         align_corners: convention of a transform made from its name, None: False. A transform passed
             as an object has its own; None takes it, another one is refused.
+        rank: 2, or 3 for volumes, of a transform made from its name, None: 2; of an object, the
+            same holds.
 
     Returns:
         A `Transform`.
@@ -69,7 +73,13 @@ def get(transform: str | Transform, align_corners: bool | None = None) -> Transf
     """
     if not isinstance(transform, Transform):
         family = FAMILIES[check_choice("transform", transform, FAMILIES)]
-        return family(align_corners=False if align_corners is None else align_corners)
+        align_corners = False if align_corners is None else align_corners
+        return family(align_corners=align_corners, rank=rank or 2)
+    if rank not in (None, transform.rank):
+        raise ValueError(
+            "Expected `rank` to be None or the transform's own. "
+            f"Received: transform={transform!r}, rank={rank}"
+        )
     if align_corners not in (None, transform.align_corners):
         raise ValueError(
             "Expected `align_corners` to be None or the transform's own. "

@@ -3,13 +3,13 @@
 import keras
 
 from stn_keras._arguments import Tensor
-from stn_keras.transforms.affine import AffineFamily, matrix_of
-from stn_keras.transforms.parameters import SCALES, SHIFT
+from stn_keras.transforms.affine import AffineFamily, affine_matrix, scaled_identity
+from stn_keras.transforms.parameters import Parameter, scales, shifts
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class AxisAligned(AffineFamily):
-    """Scale of each axis and shift, theta = [sx sy tx ty].
+    """Scale of each axis and shift, theta = [sx sy tx ty], or [sx sy sz tx ty tz] of volumes.
 
     Convention: inverse mapping in normalized coordinates, output to input: x_source = sx x + tx and
     y_source = sy y + ty.
@@ -17,6 +17,7 @@ class AxisAligned(AffineFamily):
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centers.
+        rank: 2, or 3 for volumes.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
@@ -26,8 +27,10 @@ class AxisAligned(AffineFamily):
         ('sx', 'sy', 'tx', 'ty')
     """
 
-    parameters = (*SCALES, *SHIFT)
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """A scale of each axis, and a shift along each."""
+        return (*scales(self.rank), *shifts(self.rank))
 
     def matrix(self, theta: Tensor) -> Tensor:
-        sx, sy, tx, ty = (theta[:, i] for i in range(4))
-        return matrix_of(sx, 0.0, tx, 0.0, sy, ty)
+        return affine_matrix(scaled_identity(theta[:, : self.rank]), theta[:, self.rank :])

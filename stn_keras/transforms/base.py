@@ -2,6 +2,7 @@
 
 import abc
 import functools
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -26,19 +27,24 @@ class Transform(abc.ABC):
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centers.
-        rank: how many axes its images have; 2, height and width.
+        rank: how many axes its images have: 2, height and width, or 3, with a depth before them.
 
     Raises:
-        ValueError: `align_corners` is no boolean, or another rank.
+        ValueError: `align_corners` is no boolean, or a rank that the family has not.
     """
+
+    ranks: tuple[int, ...] = (2,)
 
     def __init__(self, *, align_corners: bool = False, rank: int = 2):
         if not isinstance(align_corners, bool):
             raise ValueError(
                 f"Expected `align_corners` to be True or False. Received: {align_corners!r}"
             )
-        if rank != 2:
-            raise ValueError(f"Expected `rank` to be 2. Received: rank={rank!r}")
+        if rank not in self.ranks:
+            ranks = " or ".join(map(str, self.ranks))
+            raise ValueError(
+                f"Expected `rank` of {type(self).__name__} to be {ranks}. Received: rank={rank!r}"
+            )
         self.align_corners = align_corners
         self.rank = rank
 
@@ -70,8 +76,8 @@ class Transform(abc.ABC):
 
     def window(
         self,
-        center: tuple[float, float] = (0.0, 0.0),
-        extent: float | tuple[float, float] = (1.0, 1.0),
+        center: Sequence[float] | None = None,
+        extent: float | Sequence[float] = 1.0,
     ) -> np.ndarray:
         """The theta that reads an upright window of the image.
 
@@ -79,8 +85,9 @@ class Transform(abc.ABC):
         both axes keeps the larger extent; one without a scale keeps the image's.
 
         Args:
-            center: (x, y) of the window's center.
-            extent: (width, height) of the window, as parts of the image's; one number for both.
+            center: (x, y) or (x, y, z) of the window's center; None: the image's.
+            extent: (width, height) or (width, height, depth) of the window, as parts of the
+                image's; one number for all.
 
         Returns:
             (num_parameters,) float32.
@@ -94,18 +101,19 @@ class Transform(abc.ABC):
             >>> Attention().window(center=(0.5, 0), extent=(0.5, 0.25)).tolist()
             [0.5, 0.5, 0.0]
         """
-        width, height = np.broadcast_to(np.asarray(extent, "float64"), 2).tolist()
-        x, y = center
-        if (x, y, width, height) == (0, 0, 1, 1):
+        extents = np.broadcast_to(np.asarray(extent, "float64"), self.rank).tolist()
+        centers = [0.0] * self.rank if center is None else [float(place) for place in center]
+        if not any(centers) and set(extents) == {1}:
             return self.identity
         roles = {block.role for block in self.parameters}
-        if None in roles or "offset" in roles or ((x or y) and "shift_x" not in roles):
+        if None in roles or "offset" in roles or (any(centers) and "shift_x" not in roles):
             raise ValueError(
                 "Expected a transform that can shift and whose parameters have roles, or else "
                 f"`initial_theta`. Received: transform={self!r}"
             )
-        values = {"shift_x": x, "shift_y": y, "scale": max(width, height)}
-        values |= {"scale_x": width, "matrix_xx": width, "scale_y": height, "matrix_yy": height}
+        values = {"scale": max(extents)}
+        for axis, place, part in zip("xyz", centers, extents, strict=False):
+            values |= {f"shift_{axis}": place, f"scale_{axis}": part, f"matrix_{axis * 2}": part}
         theta = [values.get(block.role or "", block.identity) for block in self.parameters]
         return np.array(theta, "float32")
 
@@ -118,8 +126,8 @@ class Transform(abc.ABC):
             points: `stn_keras.core.coordinates.Points`, the same for all samples or of each.
 
         Returns:
-            x and y in pixels of the input, each (N, M). At the identity they are `points.pixels`,
-            bit for bit.
+            x, y (and z) in pixels of the input, each (N, M). At the identity they are
+            `points.pixels`, bit for bit.
         """
 
     def source_coordinates(self, theta: Any, *, output_size: Size, input_size: Size) -> Tensor:
@@ -130,12 +138,13 @@ class Transform(abc.ABC):
 
         Args:
             theta: (N, num_parameters) or (N, *theta_shape); computed in float32 or better.
-            output_size: (height, width) of the output, integers.
+            output_size: (height, width) of the output, integers; with a depth before them for a
+                transform of rank 3, as everywhere.
             input_size: (height, width) of the images that will be sampled, integers or scalar
                 tensors.
 
         Returns:
-            (N, H', W', 2), float32, or float64 for a float64 theta.
+            (N, H', W', 2) or (N, D', H', W', 3), float32, or float64 for a float64 theta.
 
         Raises:
             ValueError: theta of another shape.
@@ -147,7 +156,7 @@ class Transform(abc.ABC):
         return ops.stack([ops.reshape(axis, (-1, *output_size)) for axis in places], axis=-1)
 
     def map_grid(self, theta: Any, output_size: Size, input_size: Size) -> tuple:
-        """`source_coordinates` as x and y, each (N, H' * W')."""
+        """`source_coordinates` as x, y (and z), each (N, H' * W')."""
         theta = self.standardize_theta(theta)
         dtype = keras.backend.standardize_dtype(theta.dtype)
         points = Points.of_grid(output_size, input_size, self.align_corners, dtype)

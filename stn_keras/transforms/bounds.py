@@ -11,9 +11,9 @@ from stn_keras._arguments import to_tensor
 
 # A name that stands for several parameters -> their roles.
 GROUPS = {
-    "scale": ("scale", "scale_x", "scale_y"),
+    "scale": ("scale", "scale_x", "scale_y", "scale_z"),
     "rotation_degrees": ("rotation",),
-    "shift": ("shift_x", "shift_y"),
+    "shift": ("shift_x", "shift_y", "shift_z"),
     "offset": ("offset",),
 }
 IN_DEGREES = "rotation_degrees"

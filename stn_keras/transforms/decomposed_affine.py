@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from stn_keras._arguments import Tensor
-from stn_keras.transforms.affine import AffineFamily, matrix_of
-from stn_keras.transforms.parameters import ANGLE, SCALES, SHIFT, Parameter
+from stn_keras.transforms.affine import AffineFamily
+from stn_keras.transforms.parameters import Parameter, scales, shifts, turns
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
@@ -33,17 +33,15 @@ class DecomposedAffine(AffineFamily):
         ('sx', 'sy', 'angle', 'shear', 'tx', 'ty')
     """
 
-    parameters = (*SCALES, ANGLE, Parameter("shear", role="shear"), *SHIFT)
+    parameters = (*scales(2), *turns(2), Parameter("shear", role="shear"), *shifts(2))
+    ranks: tuple[int, ...] = (2,)
     turns_pixels = True
 
     def matrix(self, theta: Tensor) -> Tensor:
         sx, sy, angle, shear, tx, ty = (theta[:, i] for i in range(6))
         cosine, sine = ops.cos(angle), ops.sin(angle)
-        return matrix_of(
-            sx * cosine,
-            sy * (shear * cosine - sine),
-            tx,
-            sx * sine,
-            sy * (shear * sine + cosine),
-            ty,
+        rows = (
+            (sx * cosine, sy * (shear * cosine - sine), tx),
+            (sx * sine, sy * (shear * sine + cosine), ty),
         )
+        return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=1)

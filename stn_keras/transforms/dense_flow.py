@@ -1,5 +1,7 @@
 """A displacement for every output pixel."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -14,11 +16,13 @@ from stn_keras.transforms.parameters import Parameter
 class DenseFlow(Transform):
     """Optical flow: theta (N, H', W', 2) is how far from itself each output pixel is read.
 
-    Convention: inverse mapping; (dx, dy) in pixels of the input, added to the identity's pixel.
+    Convention: inverse mapping; (dx, dy) in pixels of the input, added to the identity's pixel. Of
+    volumes theta is (N, D', H', W', 3), (dx, dy, dz) in voxels.
 
     Args:
-        size: (height, width) of the output, and so of the flow.
+        size: (height, width) of the output, and so of the flow; (depth, height, width) of volumes.
         align_corners: where the corners of input and output meet, if their sizes differ.
+        rank: that of `size`, which may be left out.
 
     Raises:
         ValueError: `size` is not two positive integers, or another output size is asked for.
@@ -31,33 +35,35 @@ class DenseFlow(Transform):
         1568
     """
 
-    def __init__(self, size: Size, *, align_corners: bool = False, rank: int = 2):
-        super().__init__(align_corners=align_corners, rank=rank)
-        self.size = check_size("size", size)
+    ranks = (2, 3)
+
+    def __init__(self, size: Size, *, align_corners: bool = False, rank: int | None = None):
+        self.size = check_size("size", size, rank)
+        super().__init__(align_corners=align_corners, rank=len(self.size))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """(dx, dy) of each pixel, as one block."""
+        """(dx, dy) or (dx, dy, dz) of each pixel, as one block."""
         return (Parameter("d", role="offset", unit="pixels", shape=self.theta_shape),)
 
     @property
     def theta_shape(self) -> tuple[int, ...]:
-        """(H', W', 2)."""
-        return (*self.size, 2)
+        """(H', W', 2) or (D', H', W', 3)."""
+        return (*self.size, self.rank)
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
         flow = self._flow_at(theta, points)
-        return tuple(flow[..., axis] + points.pixels[axis] for axis in (0, 1))
+        return tuple(flow[..., axis] + points.pixels[axis] for axis in range(self.rank))
 
     def _flow_at(self, theta, points):
-        """(dx, dy) at each point, (N, M, 2): bilinear between pixels, NaN outside the flow."""
+        """The flow at each point, (N, M, rank): bilinear between pixels, NaN outside its grid."""
         if points.output_size:
             if points.output_size != self.size:
                 raise ValueError(
                     f"Expected an output of the flow's size {self.size}. "
                     f"Received: output_size={points.output_size}"
                 )
-            return ops.reshape(theta, (-1, self.size[0] * self.size[1], 2))
+            return ops.reshape(theta, (-1, math.prod(self.size), self.rank))
         dtype = keras.backend.standardize_dtype(theta.dtype)
         units = pixels_per_unit(self.size, self.align_corners, dtype)
         batch = ops.shape(theta)[0]

@@ -7,14 +7,13 @@ ROLES = (
     "scale",
     "scale_x",
     "scale_y",
+    "scale_z",
     "rotation",
     "shear",
     "shift_x",
     "shift_y",
-    "matrix_xx",
-    "matrix_xy",
-    "matrix_yx",
-    "matrix_yy",
+    "shift_z",
+    *(f"matrix_{row}{column}" for row in "xyz" for column in "xyz"),
     "perspective",
     "offset",
 )
@@ -72,6 +71,22 @@ def _place(index, lattice):
     return place
 
 
-SHIFT = (Parameter("tx", role="shift_x"), Parameter("ty", role="shift_y"))
-ANGLE = Parameter("angle", role="rotation", unit="radians")
-SCALES = (Parameter("sx", 1, role="scale_x"), Parameter("sy", 1, role="scale_y"))
+_SHIFTS = tuple(Parameter(f"t{axis}", role=f"shift_{axis}") for axis in "xyz")
+_ANGLE = Parameter("angle", role="rotation", unit="radians")
+_TURNS = tuple(Parameter(f"r{axis}", role="rotation", unit="radians") for axis in "xyz")
+_SCALES = tuple(Parameter(f"s{axis}", 1, role=f"scale_{axis}") for axis in "xyz")
+
+
+def shifts(rank: int) -> tuple[Parameter, ...]:
+    """tx, ty and, of volumes, tz."""
+    return _SHIFTS[:rank]
+
+
+def scales(rank: int) -> tuple[Parameter, ...]:
+    """sx, sy and, of volumes, sz."""
+    return _SCALES[:rank]
+
+
+def turns(rank: int) -> tuple[Parameter, ...]:
+    """The angle; of volumes the axis of the turn, as long as its angle: rx, ry, rz."""
+    return (_ANGLE,) if rank == 2 else _TURNS

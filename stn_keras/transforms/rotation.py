@@ -1,16 +1,25 @@
 """Rotation alone."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from stn_keras._arguments import Tensor
-from stn_keras.transforms.affine import AffineFamily, matrix_of
-from stn_keras.transforms.parameters import ANGLE
+from stn_keras.transforms.affine import (
+    AffineFamily,
+    affine_matrix,
+    check_spacing,
+    rotation_matrix,
+)
+from stn_keras.transforms.parameters import Parameter, turns
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class Rotation(AffineFamily):
     """Rotation about the center, theta = [angle] in radians.
+
+    Of volumes theta is [rx ry rz], the axis of the turn, as long as its angle.
 
     Convention: inverse mapping, output to input, after the identity's resize: offsets from the
     center, in pixels of the input, are multiplied by [cos -sin; sin cos]. A positive
@@ -20,6 +29,9 @@ class Rotation(AffineFamily):
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centers.
+        rank: 2, or 3 for volumes.
+        spacing: distances of pixels or voxels, (height, width) or (depth, height, width), where
+            they are not the same along each axis. Shapes are kept in that unit.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
@@ -29,9 +41,26 @@ class Rotation(AffineFamily):
         ('angle',)
     """
 
-    parameters = (ANGLE,)
     turns_pixels = True
 
+    def __init__(
+        self,
+        *,
+        align_corners: bool = False,
+        rank: int = 2,
+        spacing: Sequence[float] | None = None,
+    ):
+        super().__init__(align_corners=align_corners, rank=rank)
+        self.spacing = check_spacing(spacing, rank)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The angle, or the axis."""
+        return turns(self.rank)
+
     def matrix(self, theta: Tensor) -> Tensor:
-        cosine, sine = ops.cos(theta[:, 0]), ops.sin(theta[:, 0])
-        return matrix_of(cosine, -sine, 0.0, sine, cosine, 0.0)
+        linear = rotation_matrix(theta)
+        return affine_matrix(linear, ops.zeros_like(linear[:, 0]))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "spacing": self.spacing}

@@ -1,16 +1,24 @@
 """Rotation, isotropic scale and shift."""
 
+from collections.abc import Sequence
+
 import keras
-from keras import ops
 
 from stn_keras._arguments import Tensor
-from stn_keras.transforms.affine import AffineFamily, matrix_of
-from stn_keras.transforms.parameters import ANGLE, SHIFT, Parameter
+from stn_keras.transforms.affine import (
+    AffineFamily,
+    affine_matrix,
+    check_spacing,
+    rotation_matrix,
+)
+from stn_keras.transforms.parameters import Parameter, shifts, turns
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
 class Similarity(AffineFamily):
     """Rotation, isotropic scale and shift, theta = [s angle tx ty], angle in radians.
+
+    Of volumes theta is [s rx ry rz tx ty tz], with the axis of the turn, as long as its angle.
 
     Convention: inverse mapping, output to input, after the identity's resize: offsets from the
     center, in pixels of the input, are multiplied by s [cos -sin; sin cos]; tx = 1 is half
@@ -21,6 +29,8 @@ class Similarity(AffineFamily):
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their
             centers.
+        rank: 2, or 3 for volumes.
+        spacing: as in `Rotation`.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2.
@@ -30,10 +40,26 @@ class Similarity(AffineFamily):
         ('s', 'angle', 'tx', 'ty')
     """
 
-    parameters = (Parameter("s", 1, role="scale"), ANGLE, *SHIFT)
     turns_pixels = True
 
+    def __init__(
+        self,
+        *,
+        align_corners: bool = False,
+        rank: int = 2,
+        spacing: Sequence[float] | None = None,
+    ):
+        super().__init__(align_corners=align_corners, rank=rank)
+        self.spacing = check_spacing(spacing, rank)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The scale, the turn, and a shift along each axis."""
+        return (Parameter("s", 1, role="scale"), *turns(self.rank), *shifts(self.rank))
+
     def matrix(self, theta: Tensor) -> Tensor:
-        s, angle, tx, ty = (theta[:, i] for i in range(4))
-        cosine, sine = s * ops.cos(angle), s * ops.sin(angle)
-        return matrix_of(cosine, -sine, tx, sine, cosine, ty)
+        turn, shift = theta[:, 1 : -self.rank], theta[:, -self.rank :]
+        return affine_matrix(theta[:, :1, None] * rotation_matrix(turn), shift)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "spacing": self.spacing}

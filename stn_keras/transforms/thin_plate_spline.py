@@ -1,6 +1,7 @@
 """Smooth warps by moving control points."""
 
 import functools
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -61,11 +62,11 @@ class ThinPlateSpline(Transform):
 
     def window(
         self,
-        center: tuple[float, float] = (0.0, 0.0),
-        extent: float | tuple[float, float] = (1.0, 1.0),
+        center: Sequence[float] | None = None,
+        extent: float | Sequence[float] = 1.0,
     ) -> np.ndarray:
         """As `Transform.window`, by the spline that bends nothing."""
-        moves = control_points(self.grid) * (np.array(extent) - 1) + center
+        moves = control_points(self.grid) * (np.array(extent) - 1) + (center or (0, 0))
         return moves.ravel().astype("float32")
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
