@@ -28,7 +28,8 @@ class TransformerMonitor(keras.callbacks.Callback):
     The folder gets one picture before the first epoch and one after each, `epoch-000.png`,
     `epoch-001.png`, ..., and after the training `epochs.gif`, an animation of all of them. Each
     picture shows the images, each with the frame that is read (the output's outline; its upper edge
-    is thick and begins with a dot at the output's upper left), and below them the outputs. When
+    is thick and begins with a dot at the output's upper left), and below them the outputs. Of
+    volumes it shows the three middle slices, without frames. When
     training begins, pictures of later epochs are removed: they are from an abandoned training.
 
     The logs of each epoch get these columns; a `CSVLogger` or `TensorBoard` that comes later in the
@@ -37,7 +38,8 @@ class TransformerMonitor(keras.callbacks.Callback):
     - `theta_scale`, `theta_scale_std`: mean of the scale and its standard deviation over the
       images; a scale of 1 reads as much as the whole image.
     - `theta_rotation`, `theta_rotation_std`: degrees.
-    - `theta_shift_x`, `theta_shift_y`, `theta_shift_std`: halves of the image's width and height.
+    - `theta_shift_x`, `theta_shift_y`, `theta_shift_std`: halves of the image's width and height;
+      of volumes also `theta_shift_z`.
     - `theta_outside`: share of the samples that lie outside the image.
     - `theta_nan`: number of images whose theta is not finite.
 
@@ -52,7 +54,7 @@ class TransformerMonitor(keras.callbacks.Callback):
 
     Args:
         images: (N, H, W, C), or (N, C, H, W) for a layer with "channels_first": a small batch of
-            what the transformer receives. All of them count in the statistics.
+            what the transformer receives, images or volumes. All of them count in the statistics.
         folder: where the pictures go; made if it does not exist.
         labels: one per image, written above it; None writes none.
         layer: a `SpatialTransformer` or its name; None takes the only one in the model.
@@ -141,7 +143,7 @@ class TransformerMonitor(keras.callbacks.Callback):
         others = {} if seen is None else {"localization_inputs": seen[: self.shown]}
         outputs = layer(images[: self.shown], **others, training=False)
         channels_first = layer.reader.channels_first
-        input_size = images.shape[2:] if channels_first else images.shape[1:3]
+        input_size = layer.reader.size_of(images.shape)
         output_size = layer.output_size or input_size
         coordinates = _coordinates(layer.theta_transform, theta, output_size, input_size)
         inputs = images[: self.shown]
@@ -149,12 +151,12 @@ class TransformerMonitor(keras.callbacks.Callback):
             theta,
             coordinates,
             np.moveaxis(inputs, 1, -1) if channels_first else inputs,
-            _apart(outputs, coordinates.shape[1], channels_first),
+            _apart(outputs, coordinates.shape[1], channels_first, inputs.ndim),
         )
 
     def _statistics(self, observed):
         coordinates = observed.coordinates.reshape(-1, *observed.coordinates.shape[2:])
-        input_size = observed.inputs.shape[1:3]
+        input_size = observed.inputs.shape[1:-1]
         align_corners = self.transformer.transform.align_corners
         return theta_statistics(observed.theta, coordinates, input_size, align_corners)
 
@@ -187,11 +189,12 @@ class TransformerMonitor(keras.callbacks.Callback):
         )
 
     def _draw(self, epoch, observed):
+        drawn = observed.inputs, observed.outputs, observed.coordinates[: self.shown]
+        if observed.inputs.ndim == 5:
+            drawn = *map(pictures.middle_slices, drawn[:2]), None
         pictures.draw_page(
             self.folder / f"epoch-{epoch:03d}.png",
-            observed.inputs,
-            observed.outputs,
-            observed.coordinates[: self.shown],
+            *drawn,
             title=f"epoch {epoch}",
             value_range=(self.images.min(), self.images.max()),
             labels=self.labels,
@@ -203,9 +206,9 @@ class _Observed(NamedTuple):
 
     Attributes:
         theta: (N, P), or (N, K, P) of K transforms per image.
-        coordinates: (N, K, H', W', 2) in pixels of the input.
-        inputs: the images that are drawn, (M, H, W, C).
-        outputs: of those, (M, K, H', W', C).
+        coordinates: (N, K, H', W', 2) in pixels of the input; (N, K, D', H', W', 3) of volumes.
+        inputs: the images that are drawn, (M, H, W, C) or (M, D, H, W, C).
+        outputs: of those, (M, K, H', W', C) or (M, K, D', H', W', C).
     """
 
     theta: np.ndarray
@@ -215,17 +218,20 @@ class _Observed(NamedTuple):
 
 
 def _coordinates(transform, theta, output_size, input_size):
-    """Source coordinates (N, K, H', W', 2) of theta (N, P) or (N, K, P), in float64."""
+    """Source coordinates (N, K, *output_size, rank) of theta (N, P) or (N, K, P), in float64."""
     each = theta.reshape(-1, transform.num_parameters)
     coordinates = transform.source_coordinates(each, output_size=output_size, input_size=input_size)
     coordinates = ops.convert_to_numpy(coordinates).astype("float64")
-    return coordinates.reshape(len(theta), -1, *output_size, 2)
+    return coordinates.reshape(len(theta), -1, *output_size, transform.rank)
 
 
-def _apart(outputs, count, channels_first):
-    """Outputs (N, K, H', W', C) of a layer that stacks them or concatenates their channels."""
+def _apart(outputs, count, channels_first, ndim):
+    """Outputs (N, K, H', W', C) of a layer that stacks them or concatenates their channels.
+
+    Those of inputs with `ndim` axes.
+    """
     outputs = ops.convert_to_numpy(ops.cast(outputs, "float32"))
-    if outputs.ndim == 4:
+    if outputs.ndim == ndim:
         outputs = np.stack(np.split(outputs, count, axis=1 if channels_first else -1), axis=1)
     return np.moveaxis(outputs, 2, -1) if channels_first else outputs
 
@@ -247,9 +253,9 @@ def _chosen_transformer(model, layer):
 
 
 def _check_images(images, **per_image):
-    if images.ndim != 4 or not len(images):
+    if images.ndim not in (4, 5) or not len(images):
         raise ValueError(
-            "Expected at least one image, (N, H, W, C) or (N, C, H, W). "
+            "Expected at least one image, (N, H, W, C) or (N, C, H, W), or volume. "
             f"Received: images.shape={images.shape}"
         )
     for name, given in per_image.items():

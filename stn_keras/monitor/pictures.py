@@ -52,7 +52,7 @@ def draw_page(
     path: str | os.PathLike,
     inputs: np.ndarray,
     outputs: np.ndarray,
-    coordinates: np.ndarray,
+    coordinates: np.ndarray | None,
     *,
     title: str = "",
     value_range: tuple[float, float] = (0.0, 1.0),
@@ -64,7 +64,8 @@ def draw_page(
         path: of the PNG.
         inputs: (N, H, W, C).
         outputs: (N, K, H', W', C), of K transforms.
-        coordinates: (N, K, H', W', 2), (x, y) in pixels of the input: where each output is read.
+        coordinates: (N, K, H', W', 2), (x, y) in pixels of the input: where each output is read;
+            None draws no frames.
         title: written at the upper left.
         value_range: the values of black and of white.
         labels: one per input, written above it; None writes none.
@@ -79,17 +80,19 @@ def draw_page(
         ...     path.read_bytes()[1:4]
         b'PNG'
     """
-    count, output_height, output_width = coordinates.shape[1:4]
-    page = Page(len(inputs), [inputs.shape[1:3]] + [(output_height, output_width)] * count)
+    count = outputs.shape[1]
+    page = Page(len(inputs), [inputs.shape[1:3]] + [outputs.shape[2:4]] * count)
     page.write_title(title)
     for row, name in enumerate(row_names(count)):
         page.name_row(row, name)
     for column, image in enumerate(inputs):
         if labels is not None:
             page.label_column(column, labels[column])
-        _draw_input(page, column, image, coordinates[column], value_range)
+        frames = () if coordinates is None else coordinates[column]
+        _draw_input(page, column, image, frames, value_range)
         for index, output in enumerate(outputs[column]):
-            _draw_output(page, column, index, output, value_range)
+            color = None if coordinates is None else _frame_color(index)
+            _draw_output(page, column, index, output, value_range, color)
     with atomic_path(path) as partial:
         page.figure.savefig(partial, format="png", dpi=DPI)
 
@@ -121,6 +124,37 @@ def animate(pictures: Sequence[str | os.PathLike], path: str | os.PathLike) -> N
             duration=[_MILLISECONDS] * len(others) + [_LAST_MILLISECONDS],
             loop=0,
         )
+
+
+def middle_slices(volumes: np.ndarray) -> np.ndarray:
+    """The three middle slices of volumes, side by side: across z, across y, and across x.
+
+    Args:
+        volumes: (..., D, H, W, C).
+
+    Returns:
+        (..., max(H, D), 2 * W + H, C); what is left over has the volumes' lowest value.
+
+    Example:
+        >>> middle_slices(np.zeros((2, 5, 6, 7, 1))).shape
+        (2, 6, 20, 1)
+    """
+    *before, depth, height, width, channels = volumes.shape
+    slices = (
+        volumes[..., depth // 2, :, :, :],
+        volumes[..., height // 2, :, :],
+        volumes[..., width // 2, :],
+    )
+    lowest = np.nanmin(volumes) if volumes.size else 0
+    canvas = np.full(
+        (*before, max(height, depth), 2 * width + height, channels), lowest, volumes.dtype
+    )
+    left = 0
+    for part in slices:
+        rows, columns = part.shape[-3:-1]
+        canvas[..., :rows, left : left + columns, :] = part
+        left += columns
+    return canvas
 
 
 def row_names(count: int) -> list[str]:
@@ -274,12 +308,13 @@ def _draw_input(page, column, image, coordinates, value_range):
         _outline(page.axes, pixels, frame, _frame_color(index), surroundings)
 
 
-def _draw_output(page, column, index, output, value_range):
-    """Draw the output of a transform in the frame that its input has."""
+def _draw_output(page, column, index, output, value_range, color):
+    """Draw the output of a transform in the frame that its input has, if it has one."""
     size = output.shape[:2]
     pixels = page.pixels(page.cell(1 + index, column), size[1])
     _show(page.axes, pixels, output, value_range)
-    _outline(page.axes, pixels, identity_coordinates(size, size), _frame_color(index))
+    if color is not None:
+        _outline(page.axes, pixels, identity_coordinates(size, size), color)
 
 
 def _frame_color(index):

@@ -20,17 +20,18 @@ def theta_statistics(
 
     Convention: scale, rotation and shift are those of the affine transform that fits the
     coordinates best, output to input, as of `stn_keras.ops.decompose` with `input_size`: a rotation
-    turns pixels.
+    turns pixels. Of volumes the rotation is the angle of the turn that is closest, 0 to 180.
 
     Args:
         theta: (N, ...), of each image.
-        coordinates: (M, H', W', 2), (x, y) in pixels of the input, of each transform.
-        input_size: (height, width) of the images.
+        coordinates: (M, H', W', 2), (x, y) in pixels of the input, of each transform; or
+            (M, D', H', W', 3).
+        input_size: (height, width) of the images; (depth, height, width) of volumes.
         align_corners: of the transform.
 
     Returns:
         Dictionary of "scale", "scale_std", "rotation" and "rotation_std" in degrees, "shift_x",
-        "shift_y" and "shift_std" in halves of the image's width and height, "outside", the share of
+        "shift_y", of volumes "shift_z", and "shift_std" in halves of the size, "outside", share of
         samples outside the image, and "nan", the number of images whose theta is not finite.
         Transforms with a coordinate that is not finite are left out of scale, rotation and shift,
         which are NaN if none is left.
@@ -78,10 +79,10 @@ def are_alike(batch: Any) -> bool:
 
 def _share_outside(coordinates, input_size):
     """Share of the samples that lie outside the image."""
-    height, width = input_size
+    lengths = np.array(input_size[::-1])
     # NaN coordinates are left out; infinite ones are outside.
     samples = coordinates[~np.isnan(coordinates).any(-1)]
-    outside = ((samples < -0.5) | (samples > (width - 0.5, height - 0.5))).any(-1)
+    outside = ((samples < -0.5) | (samples > lengths - 0.5)).any(-1)
     return float(outside.mean()) if len(outside) else float("nan")
 
 
@@ -89,33 +90,46 @@ def _affine_statistics(coordinates, input_size, align_corners):
     """Mean and spread of scale, rotation and shift of the finite transforms."""
     matrix, rotation = _finite_fits(coordinates, input_size, align_corners)
     with np.errstate(invalid="ignore"):  # the determinant of NaN is NaN
-        scale = np.sqrt(np.abs(np.linalg.det(matrix[:, :, :2])))
-    shift = matrix[:, :, 2]
+        scale = np.abs(np.linalg.det(matrix[:, :, :-1])) ** (1 / matrix.shape[1])
+    shift = matrix[:, :, -1]
     mean_rotation, rotation_std = _circular_mean_and_std(rotation)
     statistics = {
         "scale": scale.mean(),
         "scale_std": scale.std(),
         "rotation": mean_rotation,
         "rotation_std": rotation_std,
-        "shift_x": shift[:, 0].mean(),
-        "shift_y": shift[:, 1].mean(),
+        **{f"shift_{axis}": mean for axis, mean in zip("xyz", shift.mean(0), strict=False)},
         "shift_std": np.sqrt(shift.var(0).sum()),
     }
     return {name: float(value) for name, value in statistics.items()}
 
 
 def _finite_fits(coordinates, input_size, align_corners):
-    """Affine fits (K, 2, 3) of the finite transforms, and their rotations; one NaN if none is."""
-    finite = np.isfinite(coordinates).all((1, 2, 3))
+    """Affine fits (K, 2, 3) of the finite transforms, and their rotations; one NaN if none is.
+
+    Of volumes (K, 3, 4).
+    """
+    rank = len(input_size)
+    finite = np.isfinite(coordinates).all(tuple(range(1, coordinates.ndim)))
     if not finite.any():
-        return np.full((1, 2, 3), np.nan), np.full(1, np.nan)
-    filled = np.where(finite[:, None, None, None], coordinates, 0)
+        return np.full((1, rank, rank + 1), np.nan), np.full(1, np.nan)
+    filled = np.where(finite.reshape(-1, *[1] * (rank + 1)), coordinates, 0)
     matrix = _affine_fit(filled, input_size, align_corners)
+    if rank == 3:
+        return matrix[finite], _turns(matrix[finite], input_size)
     # All are decomposed before some are dropped: JAX compiles anew for every batch size.
     # An axis of one pixel has no extent with `align_corners`, so pixels cannot be turned.
     metric = None if align_corners and 1 in input_size else input_size
     parts = decompose(matrix.astype("float32"), input_size=metric, align_corners=align_corners)
     return matrix[finite], ops.convert_to_numpy(parts.rotation_degrees)[finite]
+
+
+def _turns(matrix, input_size):
+    """Angles in degrees (K,) of the rotations closest to matrices (K, 3, 4) of volumes."""
+    lengths = np.array(input_size[::-1], "float64")
+    left, _, right = np.linalg.svd(matrix[:, :, :3] * (lengths[:, None] / lengths))
+    trace = np.trace(left @ right, axis1=1, axis2=2)
+    return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
 
 
 def _circular_mean_and_std(degrees):
@@ -127,12 +141,15 @@ def _circular_mean_and_std(degrees):
 
 
 def _affine_fit(coordinates, input_size, align_corners):
-    """The affine theta (N, 2, 3), in least squares, of coordinates (N, H', W', 2)."""
-    output_size = coordinates.shape[1:3]
+    """The affine theta (N, 2, 3), in least squares, of coordinates (N, H', W', 2).
+
+    Or (N, 3, 4) of coordinates (N, D', H', W', 3).
+    """
+    output_size, rank = coordinates.shape[1:-1], coordinates.shape[-1]
     extents = pixels_per_unit(input_size, align_corners, "float64")
     identity = identity_coordinates(output_size, input_size, align_corners, "float64")
     # The move from the identity is fitted, so that an axis of one pixel keeps its scale of 1.
     moves = (coordinates - identity) / np.where(extents > 0, extents, 1)
     meshgrid = homogeneous_meshgrid(output_size, align_corners, "float64")
-    fit = np.linalg.pinv(meshgrid) @ moves.reshape(len(moves), -1, 2)
-    return np.eye(2, 3) + fit.transpose(0, 2, 1)
+    fit = np.linalg.pinv(meshgrid) @ moves.reshape(len(moves), -1, rank)
+    return np.eye(rank, rank + 1) + fit.transpose(0, 2, 1)

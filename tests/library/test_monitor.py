@@ -519,3 +519,13 @@ def test_the_library_is_imported_without_what_draws_and_says_what_is_missing(
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
     with pytest.raises(ImportError, match="pip install matplotlib pillow"):
         TransformerMonitor(images_of([0]), tmp_path)
+
+
+def test_volumes_show_their_middle_slices(rng, tmp_path):
+    """Columns of a turn and a shift in space, and pictures without frames."""
+    theta = [0.5, 0, 0, np.radians(30), 0.2, -0.1, 0.3]
+    model = transformer(theta, (6, 8, 10), transform=Similarity(rank=3))
+    found = watch(model, tmp_path, rng.random((2, 6, 8, 10, 1), "float32"))
+    expected = {"scale": 0.5, "rotation": 30, "shift_x": 0.2, "shift_y": -0.1, "shift_z": 0.3}
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-3)
+    assert names(tmp_path) == ["epoch-000.png", "epoch-001.png", "epochs.gif"]
