@@ -15,9 +15,15 @@ MODES = {"forward": (), "theta gradient": ("theta",), "full gradient": ("images"
 
 
 def inputs(shape):
-    """Images, theta up to 30 degrees, 20 % and a fifth of half the width, an upstream gradient."""
+    """Images, theta up to 30 degrees, 20 % and a fifth of half the width, an upstream gradient.
+
+    Of volumes (N, D, H, W, C) theta is near the identity.
+    """
     rng = np.random.default_rng(SEED)
     count = shape[0]
+    if len(shape) == 5:
+        theta = Affine(rank=3).identity + rng.uniform(-0.2, 0.2, (count, 12))
+        return rng.random(shape, "float32"), theta.astype("float32"), rng.random(shape, "float32")
     angle, scale = rng.uniform(-np.pi / 6, np.pi / 6, count), rng.uniform(0.8, 1.2, count)
     shift = rng.uniform(-0.2, 0.2, (2, count))
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
@@ -46,7 +52,7 @@ def copy(images, theta):
 
 def ours(images, theta):
     """The library's warp, as a user calls it."""
-    return warp(images, theta)
+    return warp(images, theta, Affine(rank=len(images.shape) - 2))
 
 
 def ours_plain(images, theta):
@@ -168,10 +174,10 @@ def torch_run(wrt, compiled=False):
         return functional.grid_sample(images, grid, align_corners=False)
 
     def tensor(array):
-        channels_first = _torch_tensor(array)
+        tensor = _torch_tensor(array)
         if array.ndim == 2:
-            return channels_first.reshape(-1, 2, 3)
-        return channels_first.permute(0, 3, 1, 2).contiguous()
+            return tensor.reshape(-1, *((2, 3) if array.shape[1] == 6 else (3, 4)))
+        return torch.movedim(tensor, -1, 1).contiguous()
 
     sample = torch.compile(sample, dynamic=False) if compiled else sample
     return _with_torch_gradients(sample, wrt), tensor

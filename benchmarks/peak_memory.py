@@ -1,4 +1,4 @@
-"""python -m benchmarks.peak_memory {ours,torch} BATCH: peak memory of full gradients in a process.
+"""python -m benchmarks.peak_memory {ours,torch} SHAPE: peak memory of full gradients in a process.
 
 Compiling and importing take memory too, so what counts is how the peak grows with the batch, from
 batches that take more than a compiler does. Linux alone tells a process's own peak.
@@ -14,14 +14,14 @@ SHAPE = (8, 256, 256, 3)
 _BATCHES = (128, 256)
 
 
-def growth(name):
-    """MiB that a full gradient at SHAPE takes, its inputs and results included."""
-    small, large = (_peak_of_process(name, batch) for batch in _BATCHES)
-    return round((large - small) * SHAPE[0] / (_BATCHES[1] - _BATCHES[0]), 1)
+def growth(name, shape=SHAPE):
+    """MiB that a full gradient at a shape takes, its inputs and results included."""
+    small, large = (_peak_of_process(name, (batch, *shape[1:])) for batch in _BATCHES)
+    return round((large - small) * shape[0] / (_BATCHES[1] - _BATCHES[0]), 1)
 
 
-def _peak_of_process(name, batch):
-    command = [sys.executable, "-m", "benchmarks.peak_memory", name, str(batch)]
+def _peak_of_process(name, shape):
+    command = [sys.executable, "-m", "benchmarks.peak_memory", name, *map(str, shape)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
@@ -30,10 +30,10 @@ def main():
     """Take full gradients, print the peak in MiB."""
     from benchmarks.contestants import MODES, inputs, keras_run, ours, torch_run
 
-    name, batch = sys.argv[1], int(sys.argv[2])
+    name, shape = sys.argv[1], tuple(map(int, sys.argv[2:]))
     mode = "full gradient"
     run, tensor = torch_run(MODES[mode]) if name == "torch" else keras_run(ours, MODES[mode])
-    tensors = [tensor(array) for array in inputs((batch, *SHAPE[1:]))]
+    tensors = [tensor(array) for array in inputs(shape)]
     _forget_peak()
     for _ in range(3):
         run(*tensors)

@@ -21,13 +21,13 @@ from experiments.reports.markdown import markdown_table
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def measure(backend, rounds):
+def measure(backend, rounds, *options):
     """What `benchmarks.sampler_cells` measures in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "cells.json")
         command = [sys.executable, "-m", "benchmarks.sampler_cells", str(file)]
         environment = {**os.environ, "KERAS_BACKEND": backend}
-        subprocess.run([*command, "--rounds", str(rounds)], env=environment, check=True)
+        subprocess.run([*command, "--rounds", str(rounds), *options], env=environment, check=True)
         return json.loads(file.read_text())
 
 

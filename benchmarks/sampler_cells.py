@@ -18,6 +18,7 @@ from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.ops import warp
 
 SHAPES = ((256, 28, 28, 1), (64, 32, 32, 3), (32, 64, 64, 16), (8, 256, 256, 3))
+VOLUME_SHAPES = ((4, 64, 64, 64, 1), (1, 160, 192, 224, 1))
 GPU_SHAPES = ((64, 224, 224, 3), (32, 512, 512, 3))
 MORE_PIXELS = ((8, 64, 64, 3), (8, 128, 128, 3), (8, 256, 256, 3))
 LARGER_BATCHES = ((8, 64, 64, 3), (32, 64, 64, 3), (128, 64, 64, 3))
@@ -72,16 +73,21 @@ def bound(run, tensor, arrays):
     return lambda: run(*tensors)
 
 
-def measure_cells(rounds):
-    """One row a shape and mode: milliseconds and times faster than torch, of each contestant."""
-    shapes = (*SHAPES, *GPU_SHAPES) if on_gpu() else SHAPES
+def measure_cells(rounds, shapes, names=None):
+    """One row a shape and mode: milliseconds and times faster than torch, of each contestant.
+
+    Args:
+        rounds: as in `side_by_side`.
+        shapes: of the images.
+        names: contestants; None: all.
+    """
     cells = [(shape, mode) for shape in shapes for mode in contestants.MODES]
     rows = []
     for shape, mode in tqdm(cells, unit="cell", desc=keras.backend.backend()):
-        runs = {
-            name: bound(*run, contestants.inputs(shape))
-            for name, run in contestants_of(mode).items()
-        }
+        arrays, runs = contestants.inputs(shape), {}
+        for name, run in contestants_of(mode).items():
+            if names is None or name in names:
+                runs[name] = bound(*run, arrays)
         seconds = side_by_side(runs, rounds, SAMPLE)
         rows.append(
             {
@@ -205,23 +211,39 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--volumes", action="store_true")
     arguments = parser.parse_args()
-    rounds = arguments.rounds
+    write_json(arguments.file, measure(arguments.rounds, arguments.volumes))
+
+
+def measure(rounds, volumes):
+    """Everything, or what there is of volumes."""
+    if volumes:
+        shape = VOLUME_SHAPES[0]
+        return {
+            "cells": measure_cells(rounds, VOLUME_SHAPES, (BASELINE, OURS)),
+            "mebibytes": measure_memory(shape),
+        }
     content = {
         "first_calls": measure_first_calls(),
-        "cells": measure_cells(rounds),
+        "cells": measure_cells(rounds, (*SHAPES, *GPU_SHAPES) if on_gpu() else SHAPES),
         "more_pixels": measure_growth(MORE_PIXELS, rounds),
         "larger_batches": measure_growth(LARGER_BATCHES, rounds),
         "modes": {"shape": MODES_SHAPE, "rows": measure_modes(rounds)},
-        "mebibytes": {
-            "shape": peak_memory.SHAPE,
-            **{name: peak_memory.growth(name) for name in (OURS, BASELINE)},
-        },
+        "mebibytes": measure_memory(peak_memory.SHAPE),
     }
     if on_gpu():
         content["thetas"] = measure_thetas(rounds)
         content["launches"] = count_launches() if keras.backend.backend() == "torch" else []
-    write_json(arguments.file, content)
+    return content
+
+
+def measure_memory(shape):
+    """MiB of a full gradient at a shape."""
+    return {
+        "shape": shape,
+        **{name: peak_memory.growth(name, shape) for name in (OURS, BASELINE)},
+    }
 
 
 if __name__ == "__main__":
