@@ -3,6 +3,7 @@
 from experiments.catalogue.cifar10 import EVA6 as CIFAR10_EVA6
 from experiments.catalogue.cifar10 import EXPERIMENT as CIFAR10
 from experiments.catalogue.cluttered_mnist import EXPERIMENT as CLUTTERED_MNIST
+from experiments.catalogue.digits_3d import EXPERIMENT as DIGITS_3D
 from experiments.catalogue.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.catalogue.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
 from experiments.catalogue.distorted_mnist import STRONG as DISTORTED_MNIST_STRONG
@@ -23,6 +24,7 @@ EXPERIMENTS = {
         CIFAR10,
         CIFAR10_EVA6,
         IMAGE_FOLDER,
+        DIGITS_3D,
         *PAPER,
     )
 }

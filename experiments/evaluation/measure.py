@@ -199,14 +199,13 @@ def evaluate_run(run, settings, data, sweeps):
 
 
 def batch_size(image_shape):
-    """How many images (H, W, C) are measured at once.
+    """How many images (H, W, C), or volumes, are measured at once.
 
     Example:
         >>> batch_size((28, 28, 1)), batch_size((1024, 1024, 3))
         (500, 4)
     """
-    height, width, _ = image_shape
-    return max(1, min(BATCH_SIZE, MOST_PIXELS // (height * width)))
+    return max(1, min(BATCH_SIZE, MOST_PIXELS // math.prod(image_shape[:-1])))
 
 
 def timed_images(data):

@@ -7,7 +7,7 @@ import numpy as np
 from cli.files import atomic_path
 from experiments.data.data import as_input
 from experiments.evaluation.measure import SWEEPS, transformer_of
-from stn_keras.monitor import animate, epoch_pictures, row_names, to_rgb
+from stn_keras.monitor import animate, epoch_pictures, middle_slices, row_names, to_rgb
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -111,10 +111,12 @@ def draw_transformer(model, result, data, path):
     inputs = as_input(part.images[chosen])
     outputs = keras.Model(model.inputs, transformer_of(model).output).predict(inputs, verbose=0)
     rows = [inputs, *np.split(outputs, outputs.shape[-1] // inputs.shape[-1], axis=-1)]
+    rows = [middle_slices(volumes) for volumes in rows] if inputs.ndim == 5 else rows
+    width = 0.85 * rows[0].shape[2] / rows[0].shape[1]
     figure, axes = plt.subplots(
         len(rows),
         len(chosen),
-        figsize=(0.85 * len(chosen), 0.5 + 0.83 * len(rows)),
+        figsize=(width * len(chosen), 0.5 + 0.83 * len(rows)),
         layout="compressed",
         squeeze=False,
     )

@@ -155,7 +155,8 @@ def compile_model(experiment, settings, network, total_steps):
     model = network
     if experiment.distort:
         # Only test images have the network's own size.
-        images = keras.Input((None, None, network.input_shape[-1]))
+        *size, channels = network.input_shape[1:]
+        images = keras.Input((*[None] * len(size), channels))
         model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
     schedule = experiment.schedules[settings.schedule].of(settings.model)
     rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
