@@ -62,6 +62,7 @@ benchmark: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch
 	$(BIN)/python -m benchmarks.data_prep
 	$(BIN)/python -m benchmarks.sampler
+	$(BIN)/python -m benchmarks.volumes
 	$(BIN)/python -m benchmarks.transforms
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.training_profile

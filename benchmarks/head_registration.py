@@ -170,15 +170,29 @@ def draw(path, shown):
         figure.savefig(partial, dpi=75)
 
 
+def table(rows):
+    """The stages as a Markdown table."""
+    header = ["stage", "mutual information, nats", "overlap (Dice)", "folded", "s"]
+    lines = [
+        [
+            row["stage"],
+            f"{row['mutual_information']:.3f}",
+            f"{row['dice']:.3f}",
+            f"{row['folds']:.2%}" if "folds" in row else "",
+            f"{row['seconds']:.1f}" if row["seconds"] else "",
+        ]
+        for row in rows
+    ]
+    return markdown_table([header, *lines])
+
+
 def main():
     """Register, print, write JSON and picture."""
     out = results_folder("head_registration", __doc__.splitlines()[0])
     head, white, template = load()
     rows, shown = align(head, white, template)
     copy = find_copy(head)
-    names = list(rows[-1])
-    table = [names, *([str(row.get(name, "")) for name in names] for row in rows)]
-    print(markdown_table(table))
+    print(table(rows))
     print(f"moved copy: {copy}")
     path = out / f"head-registration-{device_slug()}.json"
     content = {"stages": rows, "moved_copy": copy, "seed": SEED}

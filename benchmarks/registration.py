@@ -145,7 +145,7 @@ def summary(rows):
 
 def table(content):
     """All contestants on the photographs, and on the wall where it is there."""
-    header = ["", "median error, px", "worst, px", "lost", "median s"]
+    header = ["method", "median error, px", "worst, px", "lost", "median s"]
     rows = [[*header, *(["wall, px", "wall, s"] if "wall" in content else [])]]
     for name, values in content["summary"].items():
         row = [

@@ -238,9 +238,9 @@ def transformer_of(model):
 
 
 def _measure_invariance(model, images):
-    """`motion_invariance.measure` of the first images; None where the model has no transformer."""
+    """`motion_invariance.measure` of the first images; None without transformer, or of volumes."""
     transformer = transformer_of(model)
-    if transformer is None:
+    if transformer is None or images.ndim != 4:
         return None
     read = motion_invariance.coordinates_reader(transformer, partial(predict_theta, model))
     return motion_invariance.measure(read, images[: MOVED_BATCHES * batch_size(images.shape[1:])])

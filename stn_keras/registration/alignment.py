@@ -50,7 +50,8 @@ def register(
     `ops.warp(moving, theta, transform, fixed_size)` looks like the fixed image.
 
     Args:
-        moving: the images to be warped: (H, W), (H, W, C) or (N, H, W, C), any value range.
+        moving: the images to be warped: (H, W), (H, W, C) or (N, H, W, C), any value range; with a
+            depth before the height for a transform of rank 3.
         fixed: the images to align with, as many with as many channels; their size may differ.
         transform: a name in `stn_keras.transforms.FAMILIES`, "dense_flow", or a `Transform`.
         loss: "mse", "ncc" (images of different brightness and contrast), "mutual_information"
@@ -232,8 +233,9 @@ def _pair(moving, fixed, rank):
 
 def _images(name, array, rank):
     if array.ndim not in (rank, rank + 1, rank + 2) or not array.size:
+        size = {2: "H, W", 3: "D, H, W"}[rank]
         raise ValueError(
-            f"Expected `{name}` of shape (H, W), (H, W, C) or (N, H, W, C). "
+            f"Expected `{name}` of shape ({size}), ({size}, C) or (N, {size}, C). "
             f"Received: shape={array.shape}"
         )
     array = array.astype("float32")

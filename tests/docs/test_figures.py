@@ -26,7 +26,7 @@ def committed(path):
 
 def table_of(page, first_column):
     """Header and rows, as lists of cells, of the table whose header begins with a cell."""
-    table = re.search(rf"^\| {re.escape(first_column)} \|.*\n(?:^\|.*\n)+", page, re.MULTILINE)
+    table = re.search(rf"^\| {re.escape(first_column)} +\|.*\n(?:^\|.*\n)+", page, re.MULTILINE)
     header, _, *rows = (
         [cell.strip() for cell in row.strip().strip("|").split("|")]
         for row in table.group().splitlines()
@@ -92,6 +92,42 @@ def test_the_front_page_has_the_benchmarks_figures():
     assert f"{statistics.geometric_mean(textbook):.1f} times four `gather_nd`" in README
     assert f"transformer: {step['times_torch_channels_last']} times the speed of torch" in README
     assert f"{distortion['times_imgaug']} times the speed of imgaug" in README
+
+
+def page(name):
+    return (ROOT / "docs" / name).read_text()
+
+
+def rows_of(markdown):
+    """Cells of a Markdown table, as lists."""
+    header, _, *rows = markdown.splitlines()
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in (header, *rows)]
+
+
+def test_registration_is_that_of_the_benchmark():
+    from benchmarks.registration import table
+
+    content = json.loads(committed("results/benchmarks/registration-cpu2.json"))
+    header, rows = table_of(page("registration.md"), "method")
+    assert [header, *rows] == rows_of(table(content))
+    first = content["first_seconds"]
+    assert f"takes {first['process']:.1f} s" in page("registration.md")
+    assert f"the same size {first['same_size']:.1f} s" in page("registration.md")
+
+
+def test_volumes_are_those_of_the_benchmarks():
+    from benchmarks.head_registration import table
+    from benchmarks.sampler import paths_table
+
+    content = json.loads(committed("results/benchmarks/volumes-cpu2.json"))
+    header, rows = table_of(page("volumes.md"), "shape, what")
+    assert [header, *rows] == rows_of(paths_table(content["backends"]))
+    content = json.loads(committed("results/benchmarks/head-registration-cpu2.json"))
+    header, rows = table_of(page("volumes.md"), "stage")
+    assert [header, *rows] == rows_of(table(content["stages"]))
+    copy = content["moved_copy"]
+    assert f"{copy['start']} voxels" in page("volumes.md")
+    assert f"within {copy['error']:.3f} voxels" in page("volumes.md")
 
 
 def test_distorted_mnist_is_that_of_the_report():
