@@ -56,6 +56,14 @@ def network():
     return keras.Model([moving, fixed], Align()(moving, fixed, velocity))
 
 
+def load_digits(path):
+    """MNIST, from a file in Keras's layout, or downloaded."""
+    if path is None:
+        return keras.datasets.mnist.load_data()
+    with np.load(path, allow_pickle=False) as file:
+        return [(file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")]
+
+
 def pairs(images, count, rng):
     """Random pairs of images, (moving, fixed), each (count, 32, 32, 1) in [0, 1]."""
     padded = np.pad(images.astype("float32") / 255, ((0, 0), (2, 2), (2, 2)))[..., None]
@@ -99,8 +107,7 @@ def main():
     parser.add_argument("--picture", type=Path, metavar="PNG", help="draw some pairs here")
     arguments = parser.parse_args()
     keras.utils.set_random_seed(0)
-    path = str(arguments.mnist.resolve()) if arguments.mnist else "mnist.npz"
-    (train, train_labels), (test, test_labels) = keras.datasets.mnist.load_data(path)
+    (train, train_labels), (test, test_labels) = load_digits(arguments.mnist)
     rng = np.random.default_rng(0)
     model = network()
     model.compile(keras.optimizers.Adam(1e-3))

@@ -4,7 +4,6 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -42,12 +41,16 @@ def test_an_untrained_network_moves_next_to_nothing(example, rng):
 @pytest.mark.slow
 def test_it_learns(example, monkeypatch, capsys, tmp_path):
     source = load_source("digits")
-    arrays = [getattr(source, f"{part}_{kind}") for part in ("train", "test") for kind in ("images", "labels")]
-    arrays = [array[..., 0] if array.ndim == 4 else array for array in arrays]
-    loaded = (arrays[0], arrays[1]), (arrays[2], arrays[3])
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda path: loaded)
-    picture = tmp_path / "pairs.png"
-    monkeypatch.setattr(sys, "argv", ["example", "--epochs", "2", "--picture", str(picture)])
+    np.savez(
+        tmp_path / "digits.npz",
+        x_train=source.train_images[..., 0],
+        y_train=source.train_labels,
+        x_test=source.test_images[..., 0],
+        y_test=source.test_labels,
+    )
+    picture, digits = tmp_path / "pairs.png", tmp_path / "digits.npz"
+    options = ["--epochs", "2", "--picture", str(picture), "--mnist", str(digits)]
+    monkeypatch.setattr(sys, "argv", ["example", *options])
     example.main()
     words = capsys.readouterr().out.split()
     before, after = float(words[words.index("before:") + 1]), words[words.index("after:") + 1]
