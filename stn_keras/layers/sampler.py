@@ -62,7 +62,8 @@ class Sampler(keras.layers.Layer):
         )
 
     def build(self, images_shape: Shape, coordinates_shape: Shape) -> None:
-        self.reader.check_images(images_shape, coordinates_shape[-1])
+        rank = coordinates_shape[-1]
+        self.reader.check_images(images_shape, rank if len(coordinates_shape) == rank + 2 else 2)
 
     def call(self, images: Tensor, coordinates: Tensor) -> Tensor:
         check_inputs(self._channels_last(images), coordinates)

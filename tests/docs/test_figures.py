@@ -127,7 +127,7 @@ def test_volumes_are_those_of_the_benchmarks():
     assert [header, *rows] == rows_of(table(content["stages"]))
     copy = content["moved_copy"]
     assert f"{copy['start']} voxels" in page("volumes.md")
-    assert f"within {copy['error']:.3f} voxels" in page("volumes.md")
+    assert f"within {copy['error']:.4f} voxels" in page("volumes.md")
 
 
 def test_distorted_mnist_is_that_of_the_report():

@@ -23,7 +23,8 @@ def test_an_unturned_digit_is_seen_along_the_depth(rng):
     bodies = turned(images[:, None].astype("float32"), uniform, np.ones((2, 3), "float32"))
     bodies = ops.convert_to_numpy(bodies)
     assert bodies.shape == (2, CANVAS, CANVAS, CANVAS, 1)
-    filled = bodies[0, :, CANVAS // 2, CANVAS // 2, 0] > 1
+    line = bodies[0, :, CANVAS // 2, CANVAS // 2, 0]
+    filled = line > line.max() / 2  # its surface is soft
     assert abs(filled.sum() - turned_digits.THICKNESS) <= 2
     flat = bodies[0, CANVAS // 2, ..., 0]
     size = turned_digits.WIDTH * 16 / 28, turned_digits.WIDTH * 12 / 28

@@ -74,8 +74,10 @@ def test_the_tutorials_published_schedule():
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
 def test_every_schedule_can_be_trained(experiment):
     assert "best" in experiment.schedules
-    size = experiment.distort(0).warp.canvas if experiment.distort else 28
-    shown = replace(TINY_DATA.test["test"], images=np.zeros((1, size, size, 1), "uint8"))
+    shape = (1, 28, 28, 1)
+    if experiment.distort:
+        shape = experiment.distort(0).compute_output_shape(shape)
+    shown = replace(TINY_DATA.test["test"], images=np.zeros(shape, "uint8"))
     data = replace(TINY_DATA, test={"test": shown}, num_classes=10)
     for name, schedule in experiment.schedules.items():
         assert set(schedule.per_model) <= set(experiment.models)

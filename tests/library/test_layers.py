@@ -45,6 +45,7 @@ def test_public_names():
         "GridGenerator",
         "IterativeSpatialTransformer",
         "ParallelSpatialTransformer",
+        "PolarTransformer",
         "Sampler",
         "SpatialTransformer",
         "ThetaRegressor",
@@ -54,6 +55,8 @@ def test_public_names():
         "models",
         "ops",
         "optimizers",
+        "register",
+        "registration",
         "transforms",
         "with_spatial_transformer",
     ]

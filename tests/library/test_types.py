@@ -8,7 +8,17 @@ import pytest
 
 import stn_keras
 
-MODULES = ("ops", "layers", "transforms", "models", "monitor", "callbacks", "optimizers", "export")
+MODULES = (
+    "ops",
+    "layers",
+    "transforms",
+    "models",
+    "monitor",
+    "callbacks",
+    "optimizers",
+    "export",
+    "registration",
+)
 
 
 def public_functions():
