@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from stn_keras.registration import LOSSES, register
 from stn_keras.transforms import FAMILIES
 
 _SQUARES = 8  # of the checkerboard, along the longer side
+_POOR = 0.5  # a correlation below which pictures are hardly of the same thing
 
 
 class PictureError(ValueError):
@@ -75,6 +77,9 @@ def run(arguments: argparse.Namespace) -> None:
     with atomic_path(arguments.out.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(_summary(arguments, found), indent=1) + "\n")
     print(f"{arguments.out}, {board.name}, {arguments.out.stem}.json")
+    correlation = 1 - float(found.losses[-1][-1][0])
+    if arguments.loss == "ncc" and correlation < _POOR:
+        print(f"The pictures match badly even so: correlation {correlation:.2f}", file=sys.stderr)
 
 
 def _picture(path):

@@ -250,8 +250,11 @@ def test_levels_keep_means_and_edges(rng):
     np.testing.assert_allclose(half, (ramp[0, 2:-2:2, 0, 0] + ramp[0, 3:-2:2, 0, 0]) / 2, atol=1e-5)
 
 
-@pytest.mark.parametrize(("family", "count"), [("affine", 27), ("translation", 9), ("rotation", 1)])
-def test_starts_are_shifted_and_scaled(family, count):
+@pytest.mark.parametrize(
+    ("family", "count"),
+    [("affine", 81), ("attention", 27), ("translation", 9), ("rotation", 3), ("tps", 1)],
+)
+def test_starts_are_shifted_scaled_and_turned(family, count):
     transform = transforms.get(family)
     starts = starts_around(transform, transform.identity)
     np.testing.assert_array_equal(starts[0], transform.identity)
@@ -314,6 +317,18 @@ def test_the_command_line_writes_pictures_and_matrix(tmp_path, rng, monkeypatch,
     )
     assert np.abs(aligned - fixed)[10:-10, 10:-10].mean() < 4
     assert "aligned.png" in capsys.readouterr().out
+
+
+def test_the_command_line_tells_of_a_bad_match(tmp_path, rng, monkeypatch, capsys):
+    pytest.importorskip("PIL")
+    pictures(tmp_path, rng)
+    noise = np.repeat(rng.uniform(0, 255, (96, 96, 1)), 3, axis=-1)
+    path = tmp_path / "noise.png"
+    keras.utils.save_img(path, noise, data_format="channels_last", scale=False)
+    command = ["registration", str(path), str(tmp_path / "fixed.png"), "--quiet"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "aligned.png")])
+    main()
+    assert "match badly" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
