@@ -87,6 +87,4 @@ EXPERIMENT = Experiment(
     schedules={"best": BEST, "quick": replace(BEST, epochs=2)},
     images_per_epoch=lambda folder, data_dir=None: TRAINING,
     distort=distort,
-    published={},
-    source="Jaderberg et al. 2015 (arXiv:1506.02025), appendix A.3, has bodies of two digits",
 )

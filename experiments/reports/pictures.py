@@ -107,7 +107,9 @@ def draw_film(folder, path):
 def draw_transformer(model, result, data, path):
     """Test images above what each transform made of them, with the predicted class."""
     part = data.test[data.shown]
-    chosen = part.examples(PER_GROUP, AT_MOST)
+    # A volume takes the room of three images.
+    at_most = AT_MOST // 3 if part.images.ndim == 5 else AT_MOST
+    chosen = part.examples(PER_GROUP, at_most)
     inputs = as_input(part.images[chosen])
     outputs = keras.Model(model.inputs, transformer_of(model).output).predict(inputs, verbose=0)
     rows = [inputs, *np.split(outputs, outputs.shape[-1] // inputs.shape[-1], axis=-1)]
