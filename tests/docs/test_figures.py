@@ -125,6 +125,8 @@ def test_volumes_are_those_of_the_benchmarks():
     content = json.loads(committed("results/benchmarks/head-registration-cpu2.json"))
     header, rows = table_of(page("volumes.md"), "stage")
     assert [header, *rows] == rows_of(table(content["stages"]))
+    report = committed("results/digits-3d/report.md")
+    assert re.search(r"(?:^\|.*\n)+", report, re.MULTILINE).group() in page("volumes.md")
     copy = content["moved_copy"]
     assert f"{copy['start']} voxels" in page("volumes.md")
     assert f"within {copy['error']:.4f} voxels" in page("volumes.md")
