@@ -1,6 +1,7 @@
 """The affine family: rotation, scale, shear and shift."""
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -89,6 +90,31 @@ class AffineFamily(Transform):
         columns = [units[column] * length for column, length in enumerate(spacing)]
         own = (self.spacing or (1,) * self.rank)[-1 - axis]
         return ops.stack([*(column / own for column in columns), units[axis]])
+
+
+class TurningFamily(AffineFamily):
+    """An affine family that keeps shapes, where it is told so of pixels that are no squares too.
+
+    Args:
+        align_corners: as in `Transform`.
+        rank: 2, or 3 for volumes.
+        spacing: distances of pixels or voxels, in the order of a size; None: all the same.
+    """
+
+    turns_pixels = True
+
+    def __init__(
+        self,
+        *,
+        align_corners: bool = False,
+        rank: int = 2,
+        spacing: Sequence[float] | None = None,
+    ):
+        super().__init__(align_corners=align_corners, rank=rank)
+        self.spacing = check_spacing(spacing, rank)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "spacing": self.spacing}
 
 
 def affine_matrix(linear, shift):

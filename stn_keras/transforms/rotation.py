@@ -1,22 +1,19 @@
 """Rotation alone."""
 
-from collections.abc import Sequence
-
 import keras
 from keras import ops
 
 from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import (
-    AffineFamily,
+    TurningFamily,
     affine_matrix,
-    check_spacing,
     rotation_matrix,
 )
 from stn_keras.transforms.parameters import Parameter, turns
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
-class Rotation(AffineFamily):
+class Rotation(TurningFamily):
     """Rotation about the center, theta = [angle] in radians.
 
     Of volumes theta is [rx ry rz], the axis of the turn, as long as its angle.
@@ -41,18 +38,6 @@ class Rotation(AffineFamily):
         ('angle',)
     """
 
-    turns_pixels = True
-
-    def __init__(
-        self,
-        *,
-        align_corners: bool = False,
-        rank: int = 2,
-        spacing: Sequence[float] | None = None,
-    ):
-        super().__init__(align_corners=align_corners, rank=rank)
-        self.spacing = check_spacing(spacing, rank)
-
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The angle, or the axis."""
@@ -61,6 +46,3 @@ class Rotation(AffineFamily):
     def matrix(self, theta: Tensor) -> Tensor:
         linear = rotation_matrix(theta)
         return affine_matrix(linear, ops.zeros_like(linear[:, 0]))
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "spacing": self.spacing}

@@ -1,21 +1,18 @@
 """Rotation, isotropic scale and shift."""
 
-from collections.abc import Sequence
-
 import keras
 
 from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import (
-    AffineFamily,
+    TurningFamily,
     affine_matrix,
-    check_spacing,
     rotation_matrix,
 )
 from stn_keras.transforms.parameters import Parameter, shifts, turns
 
 
 @keras.saving.register_keras_serializable(package="stn_keras")
-class Similarity(AffineFamily):
+class Similarity(TurningFamily):
     """Rotation, isotropic scale and shift, theta = [s angle tx ty], angle in radians.
 
     Of volumes theta is [s rx ry rz tx ty tz], with the axis of the turn, as long as its angle.
@@ -40,18 +37,6 @@ class Similarity(AffineFamily):
         ('s', 'angle', 'tx', 'ty')
     """
 
-    turns_pixels = True
-
-    def __init__(
-        self,
-        *,
-        align_corners: bool = False,
-        rank: int = 2,
-        spacing: Sequence[float] | None = None,
-    ):
-        super().__init__(align_corners=align_corners, rank=rank)
-        self.spacing = check_spacing(spacing, rank)
-
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The scale, the turn, and a shift along each axis."""
@@ -60,6 +45,3 @@ class Similarity(AffineFamily):
     def matrix(self, theta: Tensor) -> Tensor:
         turn, shift = theta[:, 1 : -self.rank], theta[:, -self.rank :]
         return affine_matrix(theta[:, :1, None] * rotation_matrix(turn), shift)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "spacing": self.spacing}
