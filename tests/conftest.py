@@ -28,6 +28,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in slow)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Every test, and what it shares with others, starts from the same seed."""
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture
 def rng():
     """A generator of the same numbers in every run."""
