@@ -25,7 +25,7 @@ def command_line() -> OneLineParser:
     parser = OneLineParser(
         prog="python -m stn_keras.export",
         description="Write a model for another runtime and run it there on batches of "
-        f"{_BATCHES} images. It is kept if nothing differs from Keras by more than {TOLERANCE}, "
+        f"{_BATCHES} images. It is kept if nothing differs from Keras by more than --tolerance, "
         "or by that part of an output's largest value where it is above 1.",
     )
     parser.add_argument(
@@ -81,6 +81,13 @@ def _add_comparison(parser):
         help="of the noise's values (default: 0 1, or 0 255 if the model takes integers)",
     )
     parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        metavar="DIFFERENCE",
+        help="straightened images of sharp pictures may need 1e-4 (default: %(default)s)",
+    )
+    parser.add_argument(
         "--quantize",
         choices=QUANTIZATIONS,
         help="for litert: keep the weights in int8, or also compute in int8, and measure accuracy "
@@ -126,6 +133,7 @@ def run(arguments: argparse.Namespace) -> None:
         with_theta=arguments.with_theta,
         quantize=arguments.quantize,
         compiled=arguments.compiled,
+        tolerance=arguments.tolerance,
     )
     for name, difference in exported.differences.items():
         print(f"{name}: within {difference:.1e} of Keras, batches of {_BATCHES}")

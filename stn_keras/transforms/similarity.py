@@ -1,6 +1,7 @@
 """Rotation, isotropic scale and shift."""
 
 import keras
+from keras import ops
 
 from stn_keras._arguments import Tensor
 from stn_keras.transforms.affine import (
@@ -44,4 +45,6 @@ class Similarity(TurningFamily):
 
     def matrix(self, theta: Tensor) -> Tensor:
         turn, shift = theta[:, 1 : -self.rank], theta[:, -self.rank :]
-        return affine_matrix(theta[:, :1, None] * rotation_matrix(turn), shift)
+        # Not theta[:, :1, None]: TensorFlow drops the new axis where theta was stacked in a graph.
+        scale = ops.expand_dims(theta[:, :1], -1)
+        return affine_matrix(scale * rotation_matrix(turn), shift)

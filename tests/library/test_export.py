@@ -153,6 +153,13 @@ def test_what_differs_is_not_kept(tmp_path, images, fake, change, message):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 
+def test_more_may_differ_if_asked(tmp_path, images, fake):
+    model = dense_net()
+    fake(lambda batch: {"scores": model(batch).numpy() + 2e-5})
+    exported = export(model, tmp_path / "model.txt", "fake", images, tolerance=1e-4)
+    assert 1e-5 < exported.differences["scores"] < 1e-4
+
+
 def test_a_file_is_replaced_and_few_images_are_enough(tmp_path, images, fake):
     model = dense_net()
     fake(lambda batch: {"scores": model(batch).numpy()})

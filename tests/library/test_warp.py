@@ -61,6 +61,23 @@ def test_parts_and_whole_are_exact_at_the_identity(family, rng):
     np.testing.assert_array_equal(numpy(sampler(images, grid(theta))), images)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own graphs")
+@pytest.mark.parametrize("family", [*FAMILIES, Similarity(rank=3), Affine(rank=3)], ids=str)
+def test_theta_may_be_stacked_in_a_graph(family, rng):
+    """Grappler rewrites slices of what was stacked, and some of them wrongly."""
+    import tensorflow as tf
+
+    transform = get(family)
+    theta = theta_near(transform, rng, 2)
+    images = rng.random((2, *(*SIZE, 6)[: transform.rank], 3), "float32")
+
+    def from_parts(images, theta):
+        return warp(images, tf.stack(tf.unstack(theta, axis=-1), axis=-1), transform)
+
+    in_graph = tf.function(from_parts)(tf.constant(images), tf.constant(theta))
+    np.testing.assert_allclose(in_graph, from_parts(images, theta), atol=1e-6)
+
+
 @pytest.mark.parametrize("supersample", [1, 2])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_several_thetas_per_image_are_several_warps(data_format, supersample, rng):
