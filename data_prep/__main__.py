@@ -13,11 +13,12 @@ from data_prep.parallel import default_workers
 from data_prep.sets.cluttered import CLUTTERED, make_cluttered_set
 from data_prep.sets.distorted import SETS, make_distorted_set
 from data_prep.sets.distorted import save as save_distorted
-from data_prep.sets.moved_signs import CANVAS, MOVED_SIGNS, example_pictures, make_moved_signs
+from data_prep.sets.moved_signs import GTSRB_MOVED, SIDE, make_moved_signs, write_moved_signs
 from data_prep.sets.paper import RECIPES, make_paper_set
 from data_prep.sets.shards import make_shards
-from data_prep.sources import load_source
-from data_prep.sources.gtsrb import CLASSES
+from data_prep.sources import data_folder, load_source
+from data_prep.sources.gtsrb import CLASSES, read_gtsrb
+from data_prep.sources.gtsrb import SIDE as SIGN_SIDE
 
 LEAST = {
     "seed": 0,
@@ -29,6 +30,7 @@ LEAST = {
     "patch_size": 1,
     "shards": 1,
     "frames": 1,
+    "side": 1,
 }
 
 
@@ -90,26 +92,25 @@ def add_common(parser, data, out):
 
 
 def add_signs(sets):
-    """The parser of moved traffic signs, which are a folder of pictures."""
-    help_text = "gtsrb: photographs of traffic signs, moved at random on a larger canvas"
-    parser = sets.add_parser(
-        MOVED_SIGNS,
-        help=help_text,
-        description="Make a folder of pictures, DIR/train|validation|test/CLASS/*.png, from "
-        f"{help_text}.",
-    )
-    parser.set_defaults(make=make_signs, check=check_folder)
+    """The parser of moved traffic signs, which are an .npz or a folder of pictures."""
+    help_text = "gtsrb: photographs of traffic signs at random places on other photographs"
+    parser = sets.add_parser(GTSRB_MOVED, help=help_text, description=f"Make a set of {help_text}.")
+    parser.set_defaults(make=make_signs, check=check_signs)
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the new folder to write"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="FILE.npz: the validation and test pictures, with the signs' true windows; else a new "
+        "folder to write: PATH/train|validation|test/CLASS/*.png",
     )
-    add_common(parser, "gtsrb32.zip or GTSRB", "DIR")
-    add_workers(parser)
-    add_number(parser, "--canvas", CANVAS, "height and width of the pictures")
+    add_common(parser, "gtsrb32.zip or GTSRB", "PATH")
+    add_number(parser, "--side", SIDE, "height and width of the pictures")
     parser.add_argument(
         "--frames",
         type=int,
         metavar="K",
-        help="take K images of each training track, evenly spread (default: all)",
+        help="in a folder, take K images of each training track, evenly spread (default: all)",
     )
 
 
@@ -153,10 +154,16 @@ def check_ranges(arguments):
             raise UserError(f"expected --{option} of at least {least}, got {value}")
 
 
-def check_folder(arguments):
-    """The options of a set that is a folder."""
+def check_signs(arguments):
+    """The options of a set that is an .npz or a folder."""
+    if arguments.side < SIGN_SIDE:
+        raise UserError(f"expected --side of at least {SIGN_SIDE}, got {arguments.side}")
+    if arguments.out.suffix == ".npz":
+        if arguments.frames is not None:
+            raise UserError("expected --frames with a folder as --out, got an .npz")
+        return check_file(arguments)
     if arguments.out.exists():
-        raise UserError(f"expected --out to name a new folder, got {arguments.out}")
+        raise UserError(f"expected --out to name an .npz or a new folder, got {arguments.out}")
     import_preview(arguments)
 
 
@@ -271,25 +278,34 @@ def make_paper(arguments):
 
 def make_signs(arguments):
     """Moved traffic signs, with test pictures of some classes in their preview."""
-    counts = make_moved_signs(
-        arguments.out,
-        arguments.canvas,
-        arguments.frames,
-        arguments.seed,
-        arguments.data_dir,
-        arguments.workers,
-    )
+    signs = read_gtsrb(data_folder(arguments.data_dir))
+    where = signs, arguments.seed, arguments.side
+    if arguments.out.suffix == ".npz":
+        dataset = make_moved_signs(*where)
+        save_npz(dataset, arguments.out)
+        counts = {
+            "validation": len(dataset.validation_labels),
+            "test": len(dataset.test_labels),
+        }
+    else:
+        counts = write_moved_signs(arguments.out, *where, arguments.frames)
     counted = ", ".join(f"{count:,} {part}" for part, count in counts.items())
-    size = f"{arguments.canvas}x{arguments.canvas}"
+    size = f"{arguments.side}x{arguments.side}"
     print(f"{arguments.out}: {counted} pictures of {size} pixels, seed {arguments.seed}")
     if not arguments.no_preview:
-        from data_prep.preview import save_grid
+        draw_signs(arguments.out)
 
-        preview = arguments.out.with_name(f"{arguments.out.name}.png")
-        pictures, labels = example_pictures(arguments.out)
-        names = [textwrap.fill(f"{label:02} {CLASSES[label]}", 14) for label in labels]
-        save_grid(pictures, names, preview)
-        print(f"{preview}: test pictures and their classes")
+
+def draw_signs(out):
+    """The preview of moved signs, from the set's .npz or folder."""
+    from data_prep.preview import save_grid
+    from data_prep.sets.moved_signs import example_pictures
+
+    preview = out.with_name(f"{out.stem if out.suffix == '.npz' else out.name}.png")
+    pictures, labels = example_pictures(out)
+    names = [textwrap.fill(f"{label:02} {CLASSES[label]}", 14) for label in labels]
+    save_grid(pictures, names, preview)
+    print(f"{preview}: test pictures and their classes")
 
 
 def draw_grid(dataset, path):

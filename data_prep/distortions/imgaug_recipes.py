@@ -38,18 +38,3 @@ STRONG = {
 }
 
 RECIPES = {"post": POST, "strong": STRONG}
-
-
-def moved(shift):
-    """Smaller, turned and shifted images, whose own edge continues into what they leave bare.
-
-    Args:
-        shift: largest shift, a part of the image's size.
-    """
-    arguments = {
-        "scale": (0.5, 1.0),
-        "rotate": (-30, 30),
-        "translate_percent": {"x": (-shift, shift), "y": (-shift, shift)},
-        "mode": "edge",
-    }
-    return {"moved": arguments}

@@ -12,7 +12,7 @@ from data_prep.parallel import progress_bar
 CHUNK = 1000
 
 
-def distort(images, recipe, seed, workers=1, progress=None):
+def distort(images, recipe, seed, workers=1, progress=None, first=0):
     """Give every image one of the recipe's distortions, drawn at random.
 
     Images are cut into chunks with a seed each, so the result depends on `images`, `recipe` and
@@ -25,10 +25,11 @@ def distort(images, recipe, seed, workers=1, progress=None):
         seed: integer or sequence of integers.
         workers: processes; 1 works in this one.
         progress: what the progress bar says; None shows none.
+        first: index of the first image that is wanted; chunks before its own are not distorted.
 
     Returns:
-        (distorted, family): images (N, H, W, C) uint8, and the position in `recipe` of what each
-        got, (N,) uint8.
+        (distorted, family): images (N - first, H, W, C) uint8, and the position in `recipe` of what
+        each got, (N - first,) uint8.
 
     Example:
         >>> from data_prep.distortions.imgaug_recipes import POST
@@ -37,29 +38,33 @@ def distort(images, recipe, seed, workers=1, progress=None):
         >>> distorted.shape, family.shape
         ((3, 28, 28, 1), (3,))
     """
+    skipped = first // CHUNK
+    images = images[skipped * CHUNK :]
     starts = range(0, len(images), CHUNK)
     chunks = (images[start : start + CHUNK] for start in starts)
     distorted, family = np.empty_like(images), np.empty(len(images), "uint8")
-    made = distorted_chunks(chunks, recipe, seed, min(workers, len(starts)))
+    made = distorted_chunks(chunks, recipe, seed, min(workers, len(starts)), skipped)
     with progress_bar(len(images), progress) as bar:
         for start, (chunk, chosen) in zip(starts, made, strict=True):
             distorted[start : start + CHUNK] = chunk
             family[start : start + CHUNK] = chosen
             bar.update(len(chunk))
-    return distorted, family
+    wanted = slice(first % CHUNK, None)
+    return distorted[wanted], family[wanted]
 
 
-def distorted_chunks(chunks, recipe, seed, workers=1):
+def distorted_chunks(chunks, recipe, seed, workers=1, skipped=0):
     """The same for images that come chunk by chunk: (distorted, family) of one after the other.
 
     Args:
         chunks: iterable of `CHUNK` images (n, H, W, C) uint8 each; the last one may have fewer.
         recipe, seed, workers: as above.
+        skipped: number of chunks before these.
     """
     # Imported here, so that forked workers share it and a missing package is reported first.
     import data_prep.distortions.imgaug_compat  # noqa: F401
 
-    seeds = np.random.SeedSequence(seed)
+    seeds = np.random.SeedSequence(seed, n_children_spawned=skipped)
     jobs = ((chunk, recipe, seeds.spawn(1)[0]) for chunk in chunks)
     return _mapped(jobs, workers)
 

@@ -18,12 +18,18 @@ class Warp:
         canvas: height and width of a picture, black where no digit is.
         uniforms: how many numbers from [0, 1) a digit needs.
         normals: how many numbers from the standard normal distribution.
+        channels: of a picture; None: those of the images.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), appendix A.
     """
 
     uniforms = normals = 0
+    channels = None
+
+    def objects(self, channels):
+        """How many objects an image of so many channels shows; each takes noise of its own."""
+        return channels
 
     def __call__(self, images, uniform, normal):
         """Distort images.

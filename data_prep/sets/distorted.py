@@ -91,23 +91,35 @@ def make_distorted_set(name, seed, data_dir=None, workers=1, copies=1, progress=
     Raises:
         UserError: the source cannot be found or read.
     """
-    source_name, recipe = SETS[name]
-    source = load_source(source_name, data_dir)
-
-    train_images = np.tile(source.train_images, (copies, 1, 1, 1))
-    distorted, distortion = distort(
-        np.concatenate([train_images, source.test_images]),
-        RECIPES[recipe],
-        seed,
-        workers,
-        progress=f"distorting {source_name}" if progress else None,
-    )
-    train, test = slice(len(train_images)), slice(len(train_images), None)
+    source = load_source(SETS[name][0], data_dir)
+    distorted, distortion = _distort(source, name, seed, workers, copies, progress)
+    train = slice(copies * len(source.train_images))
+    test = slice(train.stop, None)
     return DistortedSet(
         Split(source.train_images, source.train_labels, distorted[train], distortion[train]),
         Split(source.test_images, source.test_labels, distorted[test], distortion[test]),
         {**expected_parameters(name, seed, copies), "source_sha256": source.fingerprint()},
     )
+
+
+def make_test_split(name, seed, data_dir=None, workers=1, copies=1, progress=True):
+    """The test split that `make_distorted_set` makes of the same arguments, and nothing else.
+
+    Raises:
+        UserError: the source cannot be found or read.
+    """
+    source = load_source(SETS[name][0], data_dir)
+    first = copies * len(source.train_images)
+    distorted = _distort(source, name, seed, workers, copies, progress, first)
+    return Split(source.test_images, source.test_labels, *distorted)
+
+
+def _distort(source, name, seed, workers, copies, progress, first=0):
+    """All copies of the training images, then the test images; from the first one wanted on."""
+    source_name, recipe = SETS[name]
+    images = np.concatenate([*copies * [source.train_images], source.test_images])
+    shown = f"distorting {source_name}" if progress else None
+    return distort(images, RECIPES[recipe], seed, workers, shown, first)
 
 
 def save(dataset, path):

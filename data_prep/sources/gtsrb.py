@@ -7,6 +7,7 @@ never single images: a frame's neighbors look almost like it.
 
 import contextlib
 import csv
+import hashlib
 import io
 import re
 import zipfile
@@ -75,6 +76,7 @@ KEYS = ("y_train", "track_train", "frame_train", "meta_train", "y_test", "meta_t
 COLUMNS = ("ClassId", "Width", "Height", "Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2")
 # The benchmark has 39,209 and 12,630 photographs of up to 266 pixels a side.
 MOST_SIGNS = 100_000
+VALIDATION_SHARE = 0.1  # of each class's training tracks
 MOST_SIDE = 1024
 MOST_LABEL_BYTES = 2**23
 MOST_STRIP_BYTES = 2**23
@@ -121,6 +123,18 @@ class TrafficSigns:
 
     training: TrackedSigns
     test: Signs
+
+    def split(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of training signs to train on, and of those held out: whole tracks."""
+        return split_by_track(self.training.labels, self.training.tracks, VALIDATION_SHARE, seed)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all images, labels and boxes."""
+        digest = hashlib.sha256()
+        for part in (self.training, self.test):
+            for array in vars(part).values():
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
 
 def read_gtsrb(folder: str | Path, progress: bool = True) -> TrafficSigns:

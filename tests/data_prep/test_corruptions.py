@@ -39,6 +39,7 @@ from tests.support.corruptions import (
 )
 from tests.support.gtsrb import small_gtsrb, strip_members, write_original
 from tests.support.pictures import cifar10_arrays, save_batches, write_folder
+from tests.support.training import TINY
 
 pytestmark = pytest.mark.everything
 
@@ -410,7 +411,7 @@ def unfinished(tmp_path):
     run.start(SETTINGS, {"device": "none"}, {"seed": 42})
     row = {name: 0.5 for name in VALIDATED_HISTORY if name != "epoch"}
     WriteHistory(run, []).on_epoch_end(0, dict(row))
-    callback = SaveBestAndLast(run, [], model)
+    callback = SaveBestAndLast(run, [], model, TINY.schedules["best"].rank)
     callback.set_model(model)
     model.optimizer.build(model.trainable_variables)
     callback.on_epoch_end(0, dict(row))

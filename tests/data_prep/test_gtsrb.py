@@ -1,20 +1,40 @@
 """Traffic signs: one benchmark in two forms, whole tracks held out, and signs moved on a canvas."""
 
+import dataclasses
+import itertools
 import os
 import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from keras import ops
+from PIL import Image
 
 from cli.errors import UserError
 from data_prep import __main__ as command
-from data_prep.distortions.imgaug_recipes import moved
-from data_prep.distortions.imgaug_runner import distort
-from data_prep.sets import moved_signs
-from data_prep.sets.moved_signs import example_pictures, make_moved_signs
-from data_prep.sources import gtsrb
+from data_prep.distortions.signs import (
+    BOX,
+    GROWN,
+    SHAPE_OF,
+    MovedSign,
+    read_windows,
+    silhouettes,
+)
+from data_prep.sets.moved_signs import (
+    example_pictures,
+    framed,
+    make_moved_signs,
+    write_moved_signs,
+)
+from data_prep.sources import gtsrb, photographs
 from data_prep.sources.gtsrb import CLASSES, read_gtsrb, split_by_track, spread_over_tracks
 from data_prep.sources.image_folder import find_images
+from experiments import EXPERIMENTS
+from experiments.evaluation import windows
+from stn_keras.transforms import Affine
 from tests.support.corruptions import archive
 from tests.support.gtsrb import FRAMES, TRACKS, small_gtsrb, strip_members, write_original
 
@@ -99,55 +119,142 @@ def test_frames_are_spread_over_each_track(rng):
     np.testing.assert_array_equal(spread_over_tracks(labels, tracks, frames, 99), np.arange(63))
 
 
-def test_a_moved_sign_stays_in_view_on_its_own_background():
-    y, x = np.mgrid[:32, :32] - 15.5
-    images = np.full((300, 32, 32, 3), 100, "uint8")
-    images[:, np.hypot(x, y) < 12] = 250
-    canvas = moved_signs._on_canvas(images, 48)
-    pictures, _ = distort(canvas, moved(0.5 - moved_signs.MARGIN / 48), seed=0)
-    assert pictures.shape == (300, 48, 48, 3)
-    assert pictures.min() >= 100
-    shown = (pictures[..., 0] > 175).sum((1, 2)) / (np.pi * 12**2)
-    assert 0.2 < shown.min() < 0.3
-    assert 0.9 < shown.max() <= 1.05
-    middles = [(pictures[..., 0] > 175).any(axis).argmax(1) for axis in (1, 2)]
-    assert max(map(np.ptp, middles)) > 20
+@pytest.fixture
+def signs(rng, archive_dir):
+    return read_gtsrb(archive_dir, progress=False)
+
+
+def test_a_sign_in_its_frame_fills_the_middle(signs):
+    chosen = np.arange(40)
+    images = np.full((len(signs.test.images), 32, 32, 3), 50, "uint8")
+    boxes = np.rint(signs.test.boxes / np.tile(signs.test.sizes, 2) * 32).astype(int)
+    for image, (left, top, right, bottom) in zip(images, boxes, strict=True):
+        image[top:bottom, left:right] = 200
+    pixels = np.full_like(signs.test.sizes, 32)
+    boxed = dataclasses.replace(signs.test, images=images, boxes=boxes, sizes=pixels)
+    read = framed(boxed, chosen)
+    assert read.shape == (40, 32, 32, 4)
+    assert (read[:, 5:-5, 5:-5, :3] == 200).all()
+    assert (read[:, 16, [0, -1], :3] < 200).all(-1).mean() > 0.5  # where the image is large enough
+    assert (read[:, 16, 16, 3] == 255).all()
+    assert (read[:, 0, 0, 3] == 0).all()
+
+
+@given(noise=arrays("float32", (3, 8), elements=st.floats(0, 0.984375, width=32)))
+def test_a_window_reads_its_sign_upright_and_alone(noise):
+    """A white sign on a photograph: its window is white, the picture outside of it is not moved."""
+    warp = MovedSign("test")
+    white = np.ones((3, 32, 32, 4), "float32")
+    white[..., 3] = silhouettes(32)["disc"] / 255
+    pictures = ops.convert_to_numpy(warp(*map(ops.convert_to_tensor, (white, noise)), None))
+    theta = warp.theta(ops.convert_to_tensor(noise), 32)
+    read = ops.convert_to_numpy(read_windows(pictures, theta, 33))
+    assert pictures.shape == (3, 64, 64, 3)
+    assert read[:, 8:-8, 8:-8].min() > 0.98
+    background = ops.convert_to_numpy(warp.background(ops.convert_to_tensor(noise[:, 4:])))
+    same = (np.abs(pictures - background) < 1e-6).all(-1)
+    assert same.mean() > 0.7
+    corners = windows.read_at(Affine(), theta, windows.CORNERS, (64, 64))
+    sides = np.linalg.norm(np.diff(corners, axis=1), axis=-1)
+    np.testing.assert_allclose(sides, 24 * (0.35 + 0.65 * noise[:, 1:2]).repeat(3, 1), rtol=1e-4)
+
+
+def test_other_light_and_photographs_move_no_sign(rng):
+    noise, signs = rng.random((4, 14), "float32"), rng.random((4, 32, 32, 4), "float32")
+    plain, varied = MovedSign("training"), MovedSign("training", varied=True)
+    pictures = [
+        ops.convert_to_numpy(warp(*map(ops.convert_to_tensor, (signs, noise[:, :uniforms])), None))
+        for warp, uniforms in ((plain, 8), (varied, 14))
+    ]
+    assert 0 <= pictures[1].min() < pictures[1].max() <= 1
+    assert (np.abs(np.subtract(*pictures)).mean((1, 2, 3)) > 0.01).all()
+    windows_of = [warp.theta(ops.convert_to_tensor(noise), 32) for warp in (plain, varied)]
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, windows_of))
+
+
+def test_a_photograph_is_turned_about_the_square_s_middle():
+    """Without zoom, a quarter turn of each square of photographs is that square turned."""
+    plain, varied = MovedSign("test"), MovedSign("test", varied=True)
+    # Places far from the photographs' edges.
+    uniform = np.array([[0.1, 0.4, 0.5, 0.2], [0.5, 0.6, 0.3, 0.8]], "float32")
+    as_it_is = ops.convert_to_numpy(plain.background(ops.convert_to_tensor(uniform)))
+    for turns in range(4):
+        motion = np.array([[turns / 4, 0.5]] * 2, "float32")
+        turned = varied.background(*map(ops.convert_to_tensor, (uniform, motion)))
+        expected = np.stack([np.rot90(as_it_is[0], -turns), np.rot90(as_it_is[1], turns)])
+        np.testing.assert_array_equal(ops.convert_to_numpy(turned), expected)
+
+
+def test_shapes_are_those_of_the_signs():
+    masks = silhouettes(64)
+    assert {SHAPE_OF.get(label, "disc") for label in range(43)} == set(masks)
+    triangle, yielding = masks["triangle"] / 255, masks["yield"] / 255
+    np.testing.assert_allclose(triangle, yielding[::-1], atol=0.01)
+    for name, share in (("disc", np.pi / 4), ("triangle", 0.5), ("diamond", 0.5)):
+        box = (BOX * GROWN) ** 2
+        assert abs((masks[name] / 255).mean() - share * box) < 0.01
+    assert (masks["octagon"] >= masks["disc"]).mean() > 0.99
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(photographs.PARTS, 2)))
+def test_no_photograph_is_in_two_parts(one, other):
+    assert not set(photographs.PARTS[one]) & set(photographs.PARTS[other])
+    known = photographs.backgrounds(one, 64)
+    assert known.first[0] == 0
+    assert known.first[-1] + known.sizes[-1].prod() == len(known.pixels)
+    assert known.sizes.min() >= 64
 
 
 def files_of(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.png")}
 
 
-def test_moved_signs_are_the_same_for_any_number_of_workers(archive_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(moved_signs, "CHUNK", 100)
-    made = []
-    for seed, workers in ((1, 1), (1, 2), (2, 1)):
-        out = tmp_path / f"{seed}-{workers}"
-        counts = make_moved_signs(out, 40, None, seed, archive_dir, workers, progress=False)
-        made.append(files_of(out))
-    assert made[0] == made[1] != made[2]
+def test_moved_signs_are_the_same_for_one_seed(signs, tmp_path):
+    made = [make_moved_signs(signs, seed, side=40, progress=False) for seed in (1, 1, 2)]
+    for name in ("validation", "test"):
+        first, same, other = (getattr(one, f"{name}_images") for one in made)
+        np.testing.assert_array_equal(first, same)
+        assert (first != other).any()
+        assert getattr(made[0], f"{name}_windows").shape == (len(first), 6)
+    np.testing.assert_array_equal(made[0].test_labels, signs.test.labels)
+    counts = write_moved_signs(tmp_path / "signs", signs, 1, side=40, progress=False)
     assert counts == {"train": 43 * 2 * FRAMES, "validation": 43 * FRAMES, "test": 86}
-    assert len(made[0]) == sum(counts.values())
-    found = find_images(out)
+    found = find_images(tmp_path / "signs")
     assert found.classes == tuple(f"{label:02}" for label in range(43))
-    signs = read_gtsrb(archive_dir)
-    for part, expected in ((out / "validation", signs.training), (out / "test", signs.test)):
-        for path in part.rglob("*.png"):
-            assert expected.labels[int(path.stem)] == int(path.parent.name)
-    pictures, labels = example_pictures(out)
+    for path in (tmp_path / "signs/test").rglob("*.png"):
+        number = int(path.stem)
+        assert signs.test.labels[number] == int(path.parent.name)
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), made[0].test_images[number])
+    pictures, labels = example_pictures(tmp_path / "signs")
     assert pictures.shape == (24, 40, 40, 3)
     assert labels[0] == 0
     assert labels[-1] == 42
 
 
-def test_fewer_frames_leave_the_tracks_and_the_test_as_they_are(archive_dir, tmp_path):
+def test_fewer_frames_leave_what_is_held_out_as_it_is(signs, tmp_path):
     for frames in (None, 2):
-        make_moved_signs(tmp_path / f"{frames}", 48, frames, 5, archive_dir, progress=False)
+        out = tmp_path / f"{frames}"
+        write_moved_signs(out, signs, 5, frames=frames, progress=False)
     few, all_frames = files_of(tmp_path / "2"), files_of(tmp_path / "None")
-    for part, count in (("train", 43 * 2 * 2), ("validation", 43 * 2), ("test", 86)):
+    for part, count in (("train", 43 * 2 * 2), ("validation", 43 * FRAMES), ("test", 86)):
         chosen = {path for path in few if path.parts[0] == part}
         assert len(chosen) == count
         assert chosen <= all_frames.keys()
+
+
+def test_true_windows_are_those_of_the_same_pictures(archive_dir):
+    pictures, windows_alone = (
+        EXPERIMENTS[name].load_data(None, archive_dir)
+        for name in ("gtsrb-moved", "gtsrb-moved-windows")
+    )
+    test, cut = pictures.test["test"], windows_alone.test["test"]
+    assert pictures.image_shape == (64, 64, 3)
+    assert windows_alone.image_shape == (32, 32, 3)
+    np.testing.assert_array_equal(test.labels, cut.labels)
+    theta = test.windows.astype("float32")
+    read = read_windows(test.images.astype("float32"), theta, 32)
+    # The last bit of a place may be another in a batch of another size.
+    np.testing.assert_allclose(ops.convert_to_numpy(read), cut.images, atol=0.51)
 
 
 def call(monkeypatch, *arguments):
@@ -156,29 +263,46 @@ def call(monkeypatch, *arguments):
     command.main()
 
 
-def test_the_command_writes_a_folder_and_its_preview(archive_dir, tmp_path, monkeypatch, capsys):
+def test_the_command_writes_a_set_or_a_folder_and_its_preview(
+    archive_dir, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("STN_DATA_DIR", str(archive_dir))
     out = tmp_path / "signs.new"
-    call(monkeypatch, "moved-signs", "--out", out, "--frames", "1", "--workers", "1")
+    call(monkeypatch, "gtsrb-moved", "--out", out, "--frames", "1")
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == (f"{out}: 86 train, 43 validation, 86 test pictures of 48x48 pixels, seed 42")
+    counts = "86 train, 172 validation, 86 test"
+    assert said[0] == f"{out}: {counts} pictures of 64x64 pixels, seed 42"
     assert (tmp_path / "signs.new.png").read_bytes().startswith(b"\x89PNG")
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "signs.new", "signs.new.png"}
-    with pytest.raises(UserError, match="expected --out to name a new folder"):
-        call(monkeypatch, "moved-signs", "--out", out)
-    other = tmp_path / "other"
-    call(monkeypatch, "moved-signs", "--out", other, "--frames", "1", "--no-preview")
-    assert not (tmp_path / "other.png").exists()
+    with pytest.raises(UserError, match=r"--out to name an \.npz or a new folder"):
+        call(monkeypatch, "gtsrb-moved", "--out", out)
+    other = tmp_path / "other.npz"
+    call(monkeypatch, "gtsrb-moved", "--out", other, "--no-preview", "--side", "40")
+    with np.load(other) as file:
+        assert file["test_images"].shape == (86, 40, 40, 3)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "data",
+        "signs.new",
+        "signs.new.png",
+        "other.npz",
+    }
 
 
-@pytest.mark.parametrize("option", ["--canvas", "--frames", "--seed", "--workers"])
-def test_options_below_their_least_are_refused(archive_dir, tmp_path, monkeypatch, option):
-    value = {"--canvas": 31, "--seed": -1}.get(option, 0)
+@pytest.mark.parametrize(
+    ("option", "value", "least"), [("--side", 31, 32), ("--frames", 0, 1), ("--seed", -1, 0)]
+)
+def test_options_below_their_least_are_refused(
+    archive_dir, tmp_path, monkeypatch, option, value, least
+):
     out = tmp_path / "signs"
     arguments = ("--out", out, "--data-dir", archive_dir, option, value)
-    with pytest.raises(UserError, match=f"expected {option} of at least .* got {value}"):
-        call(monkeypatch, "moved-signs", *arguments)
+    with pytest.raises(UserError, match=f"expected {option} of at least {least}, got {value}"):
+        call(monkeypatch, "gtsrb-moved", *arguments)
     assert not out.exists()
+
+
+def test_frames_of_an_npz_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="expected --frames with a folder"):
+        call(monkeypatch, "gtsrb-moved", "--out", tmp_path / "a.npz", "--frames", "3")
 
 
 def test_real_gtsrb_where_it_is_at_hand():

@@ -125,6 +125,14 @@ def test_a_name_of_any_bytes_is_told(rng, tmp_path, capsys):
     out.encode()
 
 
+def test_classes_of_any_alphabet_keep_their_names(rng, tmp_path):
+    names = ("зебра", "árbol", "猫")
+    write_folder(tmp_path, rng, classes=names)
+    data = load(tmp_path)
+    assert data.classes == tuple(sorted(names))
+    assert len(data.training.images[np.arange(3)]) == 3
+
+
 def test_tiff_and_webp_are_read(tmp_path):
     ramp = np.linspace(0, 65535, 300).astype("uint16").reshape(10, 30)
     Image.fromarray(ramp).save(tmp_path / "a.tif")

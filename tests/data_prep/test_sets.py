@@ -59,6 +59,21 @@ def test_same_seed_writes_the_same_bytes(tmp_path):
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize("first", [0, 900, 1000, 2250])
+def test_the_last_images_are_the_same_alone(images, first):
+    for whole, last in zip(
+        distort(images, POST, 7), distort(images, POST, 7, first=first), strict=True
+    ):
+        np.testing.assert_array_equal(last, whole[first:])
+
+
+def test_the_test_split_is_the_same_alone():
+    whole = distorted_set.make_distorted_set("distorted-digits", 42, copies=3, progress=False).test
+    alone = distorted_set.make_test_split("distorted-digits", 42, copies=3, progress=False)
+    for name, expected in vars(whole).items():
+        np.testing.assert_array_equal(getattr(alone, name), expected)
+
+
 def test_every_family_is_drawn_about_equally_often(images):
     _, family = distort(images, POST, seed=0)
     counts = np.bincount(family, minlength=len(POST))
