@@ -12,6 +12,7 @@ from experiments.arguments import (
     evaluation_arguments,
     results_folder,
 )
+from experiments.pretrained.compare import compare_pretrained
 from experiments.reports.compare import compare
 
 
@@ -23,6 +24,9 @@ def main():
     if arguments.experiment is None:
         print(default_notice(), flush=True)
     name = arguments.experiment or DEFAULT_EXPERIMENT
+    nothing_asked = arguments == evaluation_arguments([])
+    if arguments.pretrained or (nothing_asked and not has_runs(arguments, name)):
+        return compare_pretrained(EXPERIMENTS[name], arguments)
     committed = results_folder() / name
     compare(EXPERIMENTS[name], arguments, arguments.out or committed, committed)
 
@@ -33,13 +37,18 @@ def evaluate_all(arguments):
 
     folder = writable_folder(arguments.out or results_folder())
     for experiment in EXPERIMENTS.values():
-        if any((arguments.runs_dir / experiment.name).glob("*/*/metrics.json")):
+        if has_runs(arguments, experiment.name):
             try:
                 name = experiment.name
                 compare(experiment, arguments, folder / name, results_folder() / name)
             except UserError as error:  # the others are worth evaluating still
                 print(f"{experiment.name}: left as it was: {error}", file=sys.stderr)
     print(write_overview(folder))
+
+
+def has_runs(arguments, experiment):
+    """Whether there are finished runs of an experiment."""
+    return any((arguments.runs_dir / experiment).glob("*/*/metrics.json"))
 
 
 if __name__ == "__main__":

@@ -34,14 +34,19 @@ def main():
     mode = "full gradient"
     run, tensor = torch_run(MODES[mode]) if name == "torch" else keras_run(ours, MODES[mode])
     tensors = [tensor(array) for array in inputs(shape)]
-    _forget_peak()
+    forget_peak()
     for _ in range(3):
         run(*tensors)
+    print(peak())
+
+
+def peak():
+    """MiB that this process has had at most."""
     status = Path("/proc/self/status").read_text()
-    print(int(re.search(r"VmHWM:\s*(\d+)", status).group(1)) / 1024)
+    return int(re.search(r"VmHWM:\s*(\d+)", status).group(1)) / 1024
 
 
-def _forget_peak():
+def forget_peak():
     """Give freed memory back and begin the peak anew, without what making the inputs took."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")

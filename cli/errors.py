@@ -11,6 +11,7 @@ PACKAGES = {
     "imgaug": ("imgaug", "pip install --no-deps imgaug"),
     "jax": ("jax", "pip install jax"),
     "kornia": ("kornia", 'pip install ".[references]"'),
+    "markdown_it": ("markdown-it-py", _EXPERIMENTS),
     "matplotlib": ("matplotlib", _EXPERIMENTS),
     "nibabel": ("nibabel", _EXPERIMENTS),
     "scipy": ("scipy", _EXPERIMENTS),

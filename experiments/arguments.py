@@ -14,6 +14,13 @@ from experiments.training.cluster import Cluster
 DEFAULT_EXPERIMENT = "distorted-mnist"
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 SIDES = (16, 1024)
+# place of the transformer -> model of image-folder
+TRANSFORMERS = {
+    "input": "stn-cnn",
+    "features": "stn-cnn-features",
+    "crop": "stn-cnn-crop",
+    "none": "cnn",
+}
 MOST_SEED = 2**32 - 1
 
 
@@ -28,6 +35,7 @@ def training_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "Train an experiment's models, each in RUNS_DIR/EXPERIMENT/MODEL/seed-SEED.",
     )
     _add_schedule(parser)
+    _add_pictures(parser)
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="default: %(default)s"
     )
@@ -40,6 +48,7 @@ def training_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     _add_cluster(parser)
     arguments = parser.parse_args(argv)
     _check_ranges(arguments)
+    _check_pictures(arguments)
     return arguments
 
 
@@ -62,6 +71,12 @@ def evaluation_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "machine, stay in it; with no runs in RUNS_DIR the report is written anew from its own",
     )
     parser.add_argument(
+        "--pretrained",
+        action="store_true",
+        help="measure the trained models of pretrained/ in place of runs, and print a table; done "
+        "too where nothing is named and there are no runs",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -71,6 +86,8 @@ def evaluation_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.all and arguments.experiment is not None:
         parser.error("expected either EXPERIMENT or --all")
+    if arguments.pretrained and (arguments.all or arguments.add or arguments.out):
+        parser.error("expected --pretrained without --all, --add and --out: it writes no report")
     return arguments
 
 
@@ -199,6 +216,41 @@ def _add_schedule(parser):
     )
 
 
+def _add_pictures(parser):
+    """The options of a network for pictures of one's own."""
+    group = parser.add_argument_group("image-folder")
+    group.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help="a network of keras.applications, such as MobileNetV3Small, in place of the small CNN",
+    )
+    group.add_argument(
+        "--weights",
+        metavar="none|imagenet|FILE",
+        help="the backbone's: none trains it from scratch; imagenet downloads them, FILE reads "
+        "them: it is frozen at first, then trained at a smaller rate (default: none)",
+    )
+    group.add_argument(
+        "--transformer",
+        nargs="+",
+        choices=TRANSFORMERS,
+        metavar="PLACE",
+        help="input: in front of the network; features: on its maps; crop: looks at a thumbnail "
+        "and cuts a window out of the picture; none (default: none input)",
+    )
+    group.add_argument(
+        "--window",
+        type=int,
+        metavar="N",
+        help="height and width of the window of --transformer crop (default: half the picture's)",
+    )
+    group.add_argument(
+        "--class-weights",
+        action="store_true",
+        help="let every class count alike, however many pictures it has",
+    )
+
+
 def _add_mode(parser):
     """The options of what to do with runs that are there, and of doing nothing."""
     parser.add_argument(
@@ -244,6 +296,21 @@ def _integers(text):
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected integers such as 0,1,2, got {text!r}") from None
+
+
+def _check_pictures(arguments):
+    """Refuse options of image-folder elsewhere, and those that need another one."""
+    name = arguments.experiment or DEFAULT_EXPERIMENT
+    own_pictures = EXPERIMENTS[name].any_size
+    for option in ("backbone", "weights", "transformer", "window", "class_weights"):
+        if getattr(arguments, option) and not own_pictures:
+            raise UserError(f"expected no --{option.replace('_', '-')}: only image-folder has it")
+    if arguments.weights and not arguments.backbone:
+        raise UserError("expected --weights with a --backbone, got none")
+    if arguments.backbone and not arguments.weights:
+        arguments.weights = "none"
+    if arguments.window is not None and not SIDES[0] <= arguments.window <= SIDES[1]:
+        raise UserError(f"expected --window from {SIDES[0]} to {SIDES[1]}, got {arguments.window}")
 
 
 def _check_ranges(arguments):

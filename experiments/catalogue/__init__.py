@@ -7,6 +7,9 @@ from experiments.catalogue.digits_3d import EXPERIMENT as DIGITS_3D
 from experiments.catalogue.distorted_digits import EXPERIMENT as DISTORTED_DIGITS
 from experiments.catalogue.distorted_mnist import EXPERIMENT as DISTORTED_MNIST
 from experiments.catalogue.distorted_mnist import STRONG as DISTORTED_MNIST_STRONG
+from experiments.catalogue.gtsrb import EXPERIMENT as GTSRB
+from experiments.catalogue.gtsrb_moved import EXPERIMENT as GTSRB_MOVED
+from experiments.catalogue.gtsrb_moved import TRUE_WINDOWS as GTSRB_MOVED_WINDOWS
 from experiments.catalogue.image_folder import EXPERIMENT as IMAGE_FOLDER
 from experiments.catalogue.mnist import EXPERIMENT as MNIST
 from experiments.catalogue.mnist_1000 import EXPERIMENT as MNIST_1000
@@ -23,6 +26,9 @@ EXPERIMENTS = {
         CLUTTERED_MNIST,
         CIFAR10,
         CIFAR10_EVA6,
+        GTSRB,
+        GTSRB_MOVED,
+        GTSRB_MOVED_WINDOWS,
         IMAGE_FOLDER,
         DIGITS_3D,
         *PAPER,

@@ -12,6 +12,7 @@ EXPERIMENT = Experiment(
     models=("cnn", "stn-cnn"),
     build_model=build_model,
     load_data=DATA.load,
+    load_test=DATA.load_test,
     images_per_epoch=DATA.images_per_epoch,
     schedules={
         "best": Schedule(

@@ -53,6 +53,7 @@ EXPERIMENT = Experiment(
     models=("dense", "cnn", "stn-dense", "stn-cnn"),
     build_model=build_model,
     load_data=DATA.load,
+    load_test=DATA.load_test,
     images_per_epoch=DATA.images_per_epoch,
     schedules={"best": BEST, "quick": replace(BEST, epochs=4)},
     published={
@@ -68,6 +69,7 @@ STRONG = replace(
     name="distorted-mnist-strong",
     title="MNIST mixed with its strongly distorted copies",
     load_data=STRONG_DATA.load,
+    load_test=STRONG_DATA.load_test,
     images_per_epoch=STRONG_DATA.images_per_epoch,
     schedules={"best": STRONG_BEST, "quick": replace(STRONG_BEST, epochs=4)},
     published={"stn-dense": {"original": 98.67, "distorted": 89.28}},

@@ -126,20 +126,88 @@ def split(part, share):
     return part.take(~held_out), part.take(held_out)
 
 
-def build_model(name, input_shape, num_classes, transform=None):
-    """A small CNN for pictures of any size, alone or behind a transformer."""
-    from experiments.networks.image_folder import cnn
-    from stn_keras import SpatialTransformer, models
+def build_model(
+    name, input_shape, num_classes, transform=None, *, backbone=None, weights="none", window=None
+):
+    """A small CNN for pictures of any size, or a backbone, alone or with a transformer.
 
-    classifier = cnn(input_shape, num_classes)
+    Raises:
+        UserError: the backbone's weights cannot be read, or the window is larger than the pictures.
+    """
+    from stn_keras import models
+
     if name == "cnn":
-        return classifier
-    transformer = SpatialTransformer(
+        return build_classifier(backbone, weights, input_shape, num_classes)
+    if name == "stn-cnn-features":
+        on_maps = make_transformer(transform)
+        return build_classifier(backbone, weights, input_shape, num_classes, on_maps)
+    if name == "stn-cnn":
+        classifier = build_classifier(backbone, weights, input_shape, num_classes)
+        return models.with_spatial_transformer(classifier, make_transformer(transform))
+    size = window_size(window, input_shape)
+    classifier = build_classifier(backbone, weights, (*size, input_shape[-1]), num_classes)
+    return models.with_spatial_transformer(
+        classifier, make_cutter(transform, size, input_shape), input_shape=input_shape
+    )
+
+
+def build_classifier(backbone, weights, input_shape, num_classes, on_maps=None):
+    """The small CNN or the backbone; `on_maps` is a layer that its maps go through."""
+    if backbone is None:
+        from experiments.networks.image_folder import cnn
+
+        return cnn(input_shape, num_classes, on_maps)
+    from experiments.networks.backbones import classifier
+
+    return classifier(backbone, weights, input_shape, num_classes, on_maps)
+
+
+def make_transformer(transform):
+    """A transformer of pictures, or of maps."""
+    from stn_keras import SpatialTransformer
+
+    return SpatialTransformer(
         transform=transform or "affine", fill_mode="nearest", name="spatial_transformer"
     )
-    return models.with_spatial_transformer(classifier, transformer)
 
 
+def window_size(window, input_shape):
+    """(height, width) of the window that is cut out of pictures (H, W, C).
+
+    Raises:
+        UserError: it is larger than they are.
+    """
+    height, width = input_shape[:2]
+    size = (window, window) if window else (-(-height // 2), -(-width // 2))
+    if size[0] > height or size[1] > width:
+        raise UserError(f"expected --window of at most {min(height, width)}, got {window}")
+    return size
+
+
+def make_cutter(transform, size, input_shape):
+    """A transformer that looks at a thumbnail and cuts a window out of the picture.
+
+    At first the window is the picture's middle at its own resolution.
+    """
+    from experiments.networks.finder import finder
+    from stn_keras import SpatialTransformer, transforms
+
+    family = transforms.get(transform or "attention")
+    extent = [part / whole for part, whole in zip(size[::-1], input_shape[1::-1], strict=True)]
+    if transform is None:  # one scale for both axes
+        extent = max(extent)
+    return SpatialTransformer(
+        finder(input_shape, THUMBNAIL),
+        family,
+        initial_theta=family.window(extent=extent),
+        output_size=size,
+        fill_mode="nearest",
+        name="spatial_transformer",
+    )
+
+
+# Height and width of what a network looks at before it cuts a window out of a picture.
+THUMBNAIL = 64
 SCORES = "scores"  # the layer of that name in its network
 # Muon for the convolutions, AdamW at a fifth of the rate for all else, and for the transformer at a
 # fifth of that: chosen by validation on turned digits, CIFAR-10 and moved traffic signs.
@@ -155,15 +223,25 @@ BEST = Schedule(
         "exclude_layers": [SCORES, "localization", "spatial_transformer"],
     },
     augment=JitterRanges(rotation=10, scale=0.1, shift=0.1, fill_mode="nearest"),
-    per_model={"stn-cnn": {"localization_rate": 0.2}},
+    backbone={
+        "optimizer": "AdamW",
+        "learning_rate": 1e-3,
+        "optimizer_arguments": {"weight_decay": 0.05},
+    },
+    pretrained={"frozen": 0.4},
+    per_model={
+        model: {"localization_rate": 0.2}
+        for model in ("stn-cnn", "stn-cnn-features", "stn-cnn-crop")
+    },
 )
 
 EXPERIMENT = Experiment(
     name="image-folder",
     title="Pictures of a folder",
-    models=("cnn", "stn-cnn"),
+    models=("cnn", "stn-cnn", "stn-cnn-features", "stn-cnn-crop"),
     build_model=build_model,
     load_data=load_data,
     schedules={"best": BEST, "quick": replace(BEST, epochs=5)},
     any_size=True,
+    default_models=("cnn", "stn-cnn"),
 )

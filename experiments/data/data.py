@@ -73,11 +73,14 @@ class LabelledImages:
         labels: (N,) integers.
         groups: name -> (N,) bool, the images of a group that is also reported separately, such as
             those of one distortion.
+        windows: (N, 6), theta of `Affine` that reads the object in an image, where that is known;
+            only a transformer's window is compared with it.
     """
 
     images: np.ndarray
     labels: np.ndarray
     groups: dict = field(default_factory=dict)
+    windows: np.ndarray | None = None
 
     def batch(self, indices):
         """Images and labels at those indices, as models take them."""

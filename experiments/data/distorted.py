@@ -6,8 +6,16 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.files import writable_folder
+from data_prep.distortions.imgaug_recipes import RECIPES
 from data_prep.parallel import default_workers
-from data_prep.sets.distorted import SETS, expected_parameters, load, make_distorted_set, save
+from data_prep.sets.distorted import (
+    SETS,
+    expected_parameters,
+    load,
+    make_distorted_set,
+    make_test_split,
+    save,
+)
 from data_prep.sets.shards import WithCopies, has_shards, load_shards
 from data_prep.sources import load_source, named_folder
 from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages
@@ -45,22 +53,26 @@ class DistortedData:
             dataset = self._ensure(dataset_path(folder), data_dir)
             labels, parts = dataset.train.labels, self._split(dataset.train)
         training, validation = parts
-        test = dataset.test
-        families = {
-            name: test.distortion == index for index, name in enumerate(dataset.distortions)
-        }
         return Data(
             training=training,
             validation=validation,
-            test={
-                "original": LabelledImages(test.originals, test.labels),
-                "distorted": LabelledImages(test.distorted, test.distorted_labels, families),
-            },
+            test=_test_sets(dataset.test, dataset.distortions),
             num_classes=int(labels.max()) + 1,
             parameters=dataset.parameters,
             shown="distorted",
             swept="original",
         )
+
+    def load_test(self, folder, data_dir=None):
+        """Name -> test images, as `load` gives them; training images are not made.
+
+        Raises:
+            UserError: as `load`.
+        """
+        if has_shards(named_folder(data_dir)) or dataset_path(folder).exists():
+            return self.load(folder, data_dir).test
+        split = make_test_split(self.name, DATA_SEED, data_dir, default_workers(), self.copies)
+        return _test_sets(split, list(RECIPES[SETS[self.name][1]]))
 
     def images_per_epoch(self, folder, data_dir=None):
         """Images of an epoch, without making the set."""
@@ -129,6 +141,15 @@ class DistortedData:
         if self.validation >= count:
             raise UserError(f"expected more than {self.validation} training images, got {count}")
         return count - self.validation
+
+
+def _test_sets(split, distortions):
+    """Name -> images of a `Split`, with the families of the distorted ones as groups."""
+    families = {name: split.distortion == index for index, name in enumerate(distortions)}
+    return {
+        "original": LabelledImages(split.originals, split.labels),
+        "distorted": LabelledImages(split.distorted, split.distorted_labels, families),
+    }
 
 
 def dataset_path(folder):

@@ -3,9 +3,13 @@
 import dataclasses
 
 import keras
+import numpy as np
 from keras import ops
 
-from data_prep.distortions import paper
+from data_prep.distortions.paper import Cluttered, Elastic, Perspective, Placement
+from data_prep.distortions.signs import MovedSign
+
+WARPS = {kind.__name__: kind for kind in (Placement, Perspective, Elastic, Cluttered, MovedSign)}
 
 
 @keras.saving.register_keras_serializable(package="experiments")
@@ -18,13 +22,14 @@ class RandomWarp(keras.layers.Layer):
     Args:
         warp: `data_prep.distortions.paper.Warp`.
         seed: integer, of the noise.
-        start: (C, warp.uniforms), the uniform noise of each channel at a strength of 0; None: the
-            middle, 0.5.
+        start: (K, warp.uniforms), the uniform noise of each of an image's K objects at a strength
+            of 0, and None where it is drawn from its whole range at any strength; None: the middle,
+            0.5.
         **kwargs: as of `keras.layers.Layer`.
 
     Input shape: (N, H, H, C).
 
-    Output shape: (N, canvas, canvas, C).
+    Output shape: (N, canvas, canvas, C), with the warp's channels where it has its own.
 
     Example:
         >>> from data_prep.distortions.paper import Placement
@@ -43,6 +48,11 @@ class RandomWarp(keras.layers.Layer):
             shape=(), initializer="ones", trainable=False, name="strength"
         )
 
+    @property
+    def adds_channels(self):
+        """Whether training images have other channels than test images."""
+        return self.warp.channels is not None
+
     def call(self, images, training=None):
         # On JAX and torch Keras builds the metrics with a training batch, as if not training.
         on_canvas = images.shape[1] in (None, self.warp.canvas)
@@ -51,18 +61,26 @@ class RandomWarp(keras.layers.Layer):
         return self.warp(images, *self.noise(ops.shape(images)[0], images.shape[-1]))
 
     def noise(self, count, channels=1):
-        """Uniform and normal noise (count * channels, ...), as far as the strength goes."""
-        uniform = (count * channels, self.warp.uniforms)
-        normal = (count * channels, self.warp.normals)
-        uniform = keras.random.uniform(uniform, seed=self.seed_generator)
-        normal = keras.random.normal(normal, seed=self.seed_generator)
-        strength, start = ops.convert_to_tensor(self.strength), 0.5
+        """Uniform and normal noise of each object of images, as far as the strength goes."""
+        objects, strength = self.warp.objects(channels), ops.convert_to_tensor(self.strength)
+        uniform, normal = (
+            draw((count * objects, numbers), seed=self.seed_generator)
+            for draw, numbers in (
+                (keras.random.uniform, self.warp.uniforms),
+                (keras.random.normal, self.warp.normals),
+            )
+        )
+        start = np.full((objects, self.warp.uniforms), 0.5, "float32")
         if self.start is not None:
-            start = ops.tile(ops.convert_to_tensor(self.start, "float32"), (count, 1))
-        return strength * uniform + (1 - strength) * start, strength * normal
+            start = np.array(self.start, "float32")  # NaN for None
+        free = np.isnan(start).astype("float32")
+        share = ops.tile(ops.maximum(strength, free), (count, 1))
+        start = ops.tile(ops.convert_to_tensor(np.nan_to_num(start)), (count, 1))
+        return share * uniform + (1 - share) * start, strength * normal
 
     def compute_output_shape(self, images_shape):
-        return (images_shape[0], self.warp.canvas, self.warp.canvas, images_shape[-1])
+        channels = self.warp.channels or images_shape[-1]
+        return (images_shape[0], self.warp.canvas, self.warp.canvas, channels)
 
     def get_config(self):
         warp = {"class": type(self.warp).__name__, **dataclasses.asdict(self.warp)}
@@ -75,4 +93,4 @@ class RandomWarp(keras.layers.Layer):
             name: tuple(value) if isinstance(value, list) else value
             for name, value in config["warp"].items()
         }
-        return cls(**config | {"warp": getattr(paper, warp.pop("class"))(**warp)})
+        return cls(**config | {"warp": WARPS[warp.pop("class")](**warp)})

@@ -65,6 +65,8 @@ class RandomTurns(keras.layers.Layer):
     Output shape: (N, 32, 32, 32, C).
     """
 
+    adds_channels = False
+
     def __init__(self, seed, **kwargs):
         super().__init__(**{"dtype": "float32", "name": "random_turns"} | kwargs)
         self.seed = seed

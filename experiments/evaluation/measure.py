@@ -14,7 +14,7 @@ from data_prep.distortions.imgaug_runner import apply_family
 from experiments.data.batches import InOrder
 from experiments.data.data import DATA_SEED, LabelledImages, as_input
 from experiments.environment import describe
-from experiments.evaluation import motion_invariance
+from experiments.evaluation import motion_invariance, windows
 from experiments.training.checkpoint import load_model
 from experiments.training.run_folder import Run, Settings, history_columns, read_json, run_of
 
@@ -52,6 +52,8 @@ class RunResult:
         invariance: motion -> part of it that the transformer removes, see
             `experiments.evaluation.motion_invariance`; None without a transformer, or where it was
             not measured.
+        windows: how well the transformer's windows enclose the objects, see
+            `experiments.evaluation.windows.measure`; None where that is not known.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class RunResult:
     history: list = field(default_factory=list)
     invariance: dict | None = None
     schedule: dict | None = None
+    windows: dict | None = None
 
     @property
     def model(self):
@@ -168,6 +171,11 @@ def evaluate_run(run, settings, data, sweeps):
     """
     run.check_data(data.parameters)
     model = load_model(run.best_model, data.image_shape)
+    return model, measure(model, run, settings, data, sweeps)
+
+
+def measure(model, run, settings, data, sweeps):
+    """The `RunResult` of a run's model."""
     result = RunResult(
         settings,
         model.count_params(),
@@ -195,7 +203,8 @@ def evaluate_run(run, settings, data, sweeps):
         raise UserError(f"expected {epochs} epochs in {run.history}, got {len(result.history)}")
     result.training_seconds = sum(row["seconds"] for row in result.history)
     result.invariance = _measure_invariance(model, images)
-    return model, result
+    result.windows = _measure_windows(model, data)
+    return result
 
 
 def batch_size(image_shape):
@@ -244,6 +253,19 @@ def _measure_invariance(model, images):
         return None
     read = motion_invariance.coordinates_reader(transformer, partial(predict_theta, model))
     return motion_invariance.measure(read, images[: MOVED_BATCHES * batch_size(images.shape[1:])])
+
+
+def _measure_windows(model, data):
+    """`windows.measure`; None without transformer, or where the data know no windows."""
+    transformer, test = transformer_of(model), data.test[data.shown]
+    if transformer is None or test.windows is None or data.validation is None:
+        return None
+    theta = {
+        "validation": predict_theta(model, data.validation.images),
+        "test": predict_theta(model, test.images),
+    }
+    known = data.validation.windows, test.windows
+    return windows.measure(transformer.theta_transform, theta, *known, data.image_shape[:2])
 
 
 def _accuracy_by_value(model, swept, values):

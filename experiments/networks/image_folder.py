@@ -8,9 +8,14 @@ from experiments.networks.blocks import scores
 SCORES = "scores"
 
 
-def cnn(input_shape, num_classes):
+def cnn(input_shape, num_classes, on_maps=None):
     """Blocks of 32, 64 and 128 filters of 3x3, each halved and normalized, then the mean of each
     map. Maps are halved first, which makes normalizing them four times cheaper.
+
+    Args:
+        input_shape: (H, W, C).
+        num_classes: number of classes.
+        on_maps: layer between the first two blocks; None: nothing.
     """
     blocks = []
     for filters, convolutions in ((32, 1), (64, 2), (128, 2)):
@@ -21,6 +26,8 @@ def cnn(input_shape, num_classes):
                 layers.BatchNormalization(momentum=0.9),
                 layers.ReLU(),
             ]
+        if on_maps and filters == 32:
+            blocks.append(on_maps)
     return keras.Sequential(
         [
             keras.Input(input_shape),

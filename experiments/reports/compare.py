@@ -61,9 +61,9 @@ def compare(
     summary = report.summarize(experiment, results, data)
     captions = pictures.draw_all(evaluated, results, data, folder)
     run_log.write(results, data, folder)
-    report.write(summary, captions, folder)
+    report.write(summary, captions, folder, as_page=experiment.any_size)
     print(f"\n{experiment.title}: accuracy in percent\n\n{report.table(summary)}\n")
-    for name in ("report.md", *captions):
+    for name in ("report.md", *(["index.html"] if experiment.any_size else []), *captions):
         print(folder / name)
 
 

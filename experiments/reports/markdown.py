@@ -17,6 +17,39 @@ def markdown_table(rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in (heading, rule, *body))
 
 
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: auto; padding: 1rem; }}
+img {{ max-width: 100%; background: white; }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
+th, td {{ padding: 0.2rem 0.7rem; border-bottom: 1px solid #8886; white-space: nowrap; }}
+pre {{ padding: 0.7rem; overflow-x: auto; background: #8882; }}
+</style>
+{body}
+</html>
+"""
+
+
+def page(title, text):
+    """Markdown as a page for a browser.
+
+    Example:
+        >>> "<h1>Signs</h1>" in page("Signs", "# Signs")
+        True
+    """
+    from html import escape
+
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    return PAGE.format(title=escape(title), body=body)
+
+
 def percent(accuracy):
     """An accuracy {"mean", "standard_error"} as text, or nothing for None."""
     if accuracy is None:

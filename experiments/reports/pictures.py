@@ -1,13 +1,17 @@
 """Pictures of an evaluation."""
 
+import textwrap
+
 import keras
 import matplotlib
 import numpy as np
 
 from cli.files import atomic_path
 from experiments.data.data import as_input
-from experiments.evaluation.measure import SWEEPS, transformer_of
+from experiments.evaluation import windows
+from experiments.evaluation.measure import SWEEPS, batch_size, predict_theta, transformer_of
 from stn_keras.monitor import animate, epoch_pictures, middle_slices, row_names, to_rgb
+from stn_keras.monitor.pictures import FRAME_COLORS
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -17,7 +21,8 @@ from PIL import Image
 PER_GROUP, AT_MOST = 3, 15
 FRAMES = 8
 COLORS = 64  # of a still picture
-CONFUSIONS_A_ROW = 4
+CONFUSIONS_A_ROW, FEW_CLASSES, INCHES_A_CLASS = 4, 20, 0.2
+MISTAKES_A_ROW = 5
 # Dashes distinguish the models after the last color.
 LINES = plt.cycler(linestyle=["-", "--", ":"]) * plt.rcParams["axes.prop_cycle"]
 
@@ -51,6 +56,11 @@ def draw_all(evaluated, results, data, folder):
                 f"{test_images} above what the transformer of {name} made of them, with "
                 "the class it then predicts"
             )
+    if mistakes := _draw_mistakes_of_best(here, results, data, folder):
+        captions[mistakes] = (
+            f"The worst mistakes on the {test_images.lower()}: those that the best model here was "
+            "surest of, with its answer, how sure it was, and the true class"
+        )
     if film := _draw_film_of_best(names, here, results, data, folder):
         name = film.stem.removeprefix("epochs-")
         captions[film.name] = f"What the transformer of {name} learned, epoch by epoch"
@@ -74,6 +84,49 @@ def _first_seeds(results, noted):
         if getattr(result, noted):
             first.setdefault(result.model, result)
     return list(first.values())
+
+
+def _draw_mistakes_of_best(here, results, data, folder):
+    """The mistakes of the most accurate model that is here; the picture's name, or None."""
+    path = folder / "mistakes.png"
+    if here:
+        name = max(here, key=lambda name: here[name][2].accuracy[data.shown])
+        if not draw_mistakes(*here[name][1:], data, path):
+            path.unlink(missing_ok=True)
+    return path.name if path.exists() else None
+
+
+def draw_mistakes(model, result, data, path):
+    """Test images in which the model was surest of a wrong class; whether there are any."""
+    part = data.test[data.shown]
+    (wrong,) = (result.predicted[data.shown] != part.labels).nonzero()
+    if not len(wrong) or len(part.images.shape) != 4:
+        return False
+    images, _ = part.batch(wrong)
+    sure = model.predict(images, batch_size=batch_size(images.shape[1:]), verbose=0).max(-1)
+    worst = sure.argsort()[::-1][:AT_MOST]
+    images, sure, wrong = images[worst], sure[worst], wrong[worst]
+    has_window = transformer_of(model) is not None
+    outlines = read_outlines(model, images) if has_window else ()
+    columns = min(MISTAKES_A_ROW, len(wrong))
+    rows = -(-len(wrong) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2 * columns, 2.6 * rows), layout="constrained", squeeze=False
+    )
+    for axis, place in zip(axes.flat, range(len(wrong)), strict=False):
+        axis.imshow(to_rgb(images[place], (0, 1)))
+        for outline, color in zip(outlines, FRAME_COLORS, strict=False):
+            draw_outline(axis, outline[place], color)
+        labels = result.predicted[data.shown][wrong[place]], part.labels[wrong[place]]
+        answer, true = (textwrap.fill(data.class_name(label), 18) for label in labels)
+        axis.set_title(f"{answer}\n{100 * sure[place]:.0f} % sure", fontsize=8, color="tab:red")
+        axis.set_xlabel(f"is {true}", fontsize=8)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    for axis in axes.flat[len(wrong) :]:
+        axis.remove()
+    _save(figure, path)
+    return True
 
 
 def _draw_film_of_best(names, here, results, data, folder):
@@ -108,12 +161,13 @@ def draw_transformer(model, result, data, path):
     """Test images above what each transform made of them, with the predicted class."""
     part = data.test[data.shown]
     # A volume takes the room of three images.
-    at_most = AT_MOST // 3 if part.images.ndim == 5 else AT_MOST
+    at_most = AT_MOST // 3 if len(part.images.shape) == 5 else AT_MOST
     chosen = part.examples(PER_GROUP, at_most)
     inputs = as_input(part.images[chosen])
     outputs = keras.Model(model.inputs, transformer_of(model).output).predict(inputs, verbose=0)
     rows = [inputs, *np.split(outputs, outputs.shape[-1] // inputs.shape[-1], axis=-1)]
     rows = [middle_slices(volumes) for volumes in rows] if inputs.ndim == 5 else rows
+    outlines = () if inputs.ndim == 5 else read_outlines(model, inputs)
     width = 0.85 * rows[0].shape[2] / rows[0].shape[1]
     figure, axes = plt.subplots(
         len(rows),
@@ -126,6 +180,8 @@ def draw_transformer(model, result, data, path):
         for axis, images in zip(axes[:, column], rows, strict=True):
             axis.imshow(to_rgb(images[column], (0, 1)))
             axis.set(xticks=[], yticks=[])
+        for outline, color in zip(outlines, FRAME_COLORS, strict=False):
+            draw_outline(axes[0, column], outline[column], color)
         label = data.class_name(part.labels[number])
         predicted = data.class_name(result.predicted[data.shown][number])
         group = next((name for name, mask in part.groups.items() if mask[number]), "")
@@ -140,6 +196,30 @@ def draw_transformer(model, result, data, path):
     _save(figure, path)
 
 
+def read_outlines(model, inputs):
+    """Along which line each transform of a model's transformer reads the edge of its output.
+
+    Returns:
+        List of arrays (N, M, 2), (x, y) in pixels of the inputs (N, H, W, C).
+    """
+    transform, theta = transformer_of(model).theta_transform, predict_theta(model, inputs)
+    each = theta.reshape(len(theta), -1, transform.num_parameters)
+    size = inputs.shape[1:3]
+    return [
+        windows.read_at(transform, each[:, index], windows.outline(), size)
+        for index in range(each.shape[1])
+    ]
+
+
+def draw_outline(axis, outline, color):
+    """Draw a closed line on an image; its first quarter, the upper edge, is thick."""
+    height, width = axis.images[0].get_array().shape[:2]
+    closed = np.concatenate([outline, outline[:1]])
+    axis.plot(*closed.T, color=color, linewidth=0.8)
+    axis.plot(*closed[: len(outline) // 4 + 1].T, color=color, linewidth=2)
+    axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
 def draw_confusion(results, data, path):
     """Confusion matrices on the test set shown, with only the errors colored."""
     labels, classes = data.test[data.shown].labels, data.num_classes
@@ -149,10 +229,15 @@ def draw_confusion(results, data, path):
         np.add.at(matrix, (labels, result.predicted[data.shown]), 1)
         matrices.append(matrix)
     worst = max(1, max(_errors(matrix).max() for matrix in matrices))
-    columns = min(len(results), CONFUSIONS_A_ROW)
+    side = max(4.2, INCHES_A_CLASS * classes)
+    columns = min(len(results), CONFUSIONS_A_ROW if classes <= FEW_CLASSES else 1)
     rows = -(-len(results) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(4.2 * columns, 5 * rows), layout="constrained", squeeze=False
+        rows,
+        columns,
+        figsize=(side * columns, (side + 0.8) * rows),
+        layout="constrained",
+        squeeze=False,
     )
     names = [data.class_name(label) for label in range(classes)]
     for axis, result, matrix in zip(axes.flat, results, matrices, strict=False):

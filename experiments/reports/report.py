@@ -1,5 +1,6 @@
 """What the runs achieved, as a table, as JSON and as report.md."""
 
+import shlex
 from dataclasses import asdict
 from itertools import groupby
 
@@ -9,7 +10,8 @@ from cli.files import atomic_path, write_json
 from experiments import environment
 from experiments.evaluation.measure import SWEEPS
 from experiments.evaluation.significance import compare_with_plain
-from experiments.reports.markdown import markdown_table, p_value, percent
+from experiments.reports import sections
+from experiments.reports.markdown import markdown_table, p_value, page, percent
 
 
 def summarize(experiment, results, data):
@@ -31,6 +33,7 @@ def summarize(experiment, results, data):
         "sweep_values": {label: SWEEPS[label][1].tolist() for label in results[0].sweeps},
         "models": models,
         "paired_tests": compare_with_plain(experiment, results, data),
+        "by_class": sections.by_class(results, data),
     }
 
 
@@ -68,11 +71,22 @@ def _measured_row(model, sets):
     ]
 
 
-def write(summary, pictures, folder):
-    """Write report.json and report.md, which shows the pictures {file name: caption}."""
+def write(summary, pictures, folder, as_page=False):
+    """Write report.json and report.md, which shows the pictures {file name: caption}.
+
+    Args:
+        summary: what `summarize` gives.
+        pictures: {file name: caption}.
+        folder: where to.
+        as_page: also write index.html, for a browser.
+    """
     write_json(folder / "report.json", summary)
+    text = _markdown(summary, pictures)
     with atomic_path(folder / "report.md") as partial:
-        partial.write_text(_markdown(summary, pictures))
+        partial.write_text(text)
+    if as_page:
+        with atomic_path(folder / "index.html") as partial:
+            partial.write_text(page(summary["title"], text))
 
 
 def _summarize_model(name, results, experiment):
@@ -98,6 +112,7 @@ def _summarize_model(name, results, experiment):
         "invariance": _mean_invariance(
             [result.invariance for result in results if result.invariance]
         ),
+        "windows": sections.mean_windows([r.windows for r in results if r.windows]),
         "runs": [
             {
                 "seed": result.seed,
@@ -176,29 +191,6 @@ def _paired_tests(summary):
     ]
 
 
-def _invariance(summary):
-    """What is left of a motion of the images behind each transformer."""
-    measured = {m["model"]: m["invariance"] for m in summary["models"] if m["invariance"]}
-    motions = list(next(iter(measured.values())))
-    rows = [
-        ["model", *motions],
-        *(
-            [name, *(f"{100 * m[motion]:z.0f}" for motion in motions)]
-            for name, m in measured.items()
-        ),
-    ]
-    return [
-        "## What the transformers take back",
-        "",
-        "How much of a motion of test images, to either side, is gone behind the transformer, in "
-        "percent: at 100 its output stays as it was, at 0 it moves as far as the image. Of the "
-        "models for which it is on record.",
-        "",
-        markdown_table(rows),
-        "",
-    ]
-
-
 def commands(summary):
     """The command lines that train these models, one for all that are trained alike, and the one
     that evaluates them.
@@ -222,10 +214,16 @@ def commands(summary):
 
 def _options(settings):
     """The options of train.py that a run was trained by, defaults included."""
-    shown = ("schedule", "transform", "epochs", "batch_size", "precision")
-    return " ".join(
-        f"--{key.replace('_', '-')} {settings[key]}" for key in shown if settings[key] is not None
+    shown = (
+        *("schedule", "transform", "epochs", "batch_size", "precision"),
+        *("backbone", "weights", "window"),
     )
+    options = [
+        f"--{key.replace('_', '-')} {shlex.quote(str(settings[key]))}"
+        for key in shown
+        if settings[key] is not None
+    ]
+    return " ".join([*options, *(["--class-weights"] if settings["class_weights"] else [])])
 
 
 def _origins(summary, done, environment):
@@ -265,7 +263,9 @@ def _markdown(summary, pictures):
         *(f"![{caption}]({name})\n\n{caption}.\n" for name, caption in pictures.items()),
         *(_differences(summary) if any(m["published"] for m in summary["models"]) else ()),
         *(_paired_tests(summary) if summary["paired_tests"] else ()),
-        *(_invariance(summary) if any(m["invariance"] for m in summary["models"]) else ()),
+        *sections.invariance(summary),
+        *sections.windows(summary),
+        *sections.classes(summary),
         "## How it was made",
         "",
         *(f"    {command}" for command in commands(summary)),

@@ -109,7 +109,7 @@ class WriteHistory(keras.callbacks.Callback):
 class SaveBestAndLast(keras.callbacks.Callback):
     """After each epoch: the model that is kept, then the state to resume from.
 
-    The model kept is that of the lowest validation loss; without validation, of the last epoch.
+    The model kept is that of the best epoch by validation; without validation, of the last epoch.
     Keras's BackupAndRestore keeps weights and epoch number in two files, so a kill between them
     repeats an epoch on newer weights. Here both are one file, and in it the states of dropout's
     random numbers, which Keras does not save.
@@ -118,12 +118,13 @@ class SaveBestAndLast(keras.callbacks.Callback):
         run: `experiments.training.run_folder.Run`.
         rows: rows of history.csv of earlier epochs.
         network: the model that is kept, which may be a part of the one that trains.
+        rank: `Schedule.rank`, which tells the best epoch.
     """
 
-    def __init__(self, run, rows, network):
+    def __init__(self, run, rows, network, rank):
         super().__init__()
-        self.run, self.network = run, network
-        self.best = min((row.get(VALIDATION_LOSS, math.inf) for row in rows), default=math.inf)
+        self.run, self.network, self.rank = run, network, rank
+        self.best = min((rank(row) for row in rows if VALIDATION_LOSS in row), default=(math.inf,))
 
     @alone()
     def on_epoch_end(self, epoch, logs=None):
@@ -148,9 +149,9 @@ class SaveBestAndLast(keras.callbacks.Callback):
     def _is_kept(self, epoch, logs):
         if VALIDATION_LOSS not in logs:
             return epoch + 1 == self.params["epochs"] and math.isfinite(logs["loss"])
-        better = logs[VALIDATION_LOSS] < self.best
+        better = self.rank(logs) < self.best
         if better:
-            self.best = logs[VALIDATION_LOSS]
+            self.best = self.rank(logs)
         return better
 
 

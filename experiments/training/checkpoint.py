@@ -59,6 +59,7 @@ def load_model(path, image_shape=None):
     Raises:
         UserError: the file is missing or damaged, or the model reads other images.
     """
+    from experiments.networks import backbones, finder  # noqa: F401  they register layers
     from stn_keras.export import loading
 
     try:

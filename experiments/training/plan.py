@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.errors import UserError
 from cli.startup import import_keras
-from experiments.arguments import cluster_of
+from experiments.arguments import TRANSFORMERS, cluster_of
 from experiments.data.data import DATA_SEED
 from experiments.data.loading import DataOnDemand
 from experiments.experiment import Experiment, has_transformer
@@ -74,6 +74,8 @@ def plan(arguments: argparse.Namespace, experiment: Experiment, data: DataOnDema
     asked, cluster = settings_of(arguments, experiment), cluster_of(arguments)
     if arguments.transform:
         check_transform(arguments.transform)
+    if arguments.backbone:
+        check_backbone(arguments.backbone)
     if arguments.monitor:
         check_monitor(cluster)
     # Few pictures decide the batch size, by which runs are recognized.
@@ -88,29 +90,56 @@ def settings_of(arguments: argparse.Namespace, experiment: Experiment) -> list[S
     Raises:
         UserError: the experiment has no such model or schedule.
     """
-    models = arguments.models or experiment.models
+    models = models_of(arguments, experiment)
     for model in models:
         if model not in experiment.models:
             raise UserError(f"expected --models from {', '.join(experiment.models)}, got {model}")
     if arguments.schedule not in experiment.schedules:
         names = ", ".join(experiment.schedules)
         raise UserError(f"expected --schedule from {names}, got {arguments.schedule}")
-    schedule = experiment.schedules[arguments.schedule]
     return [
-        Settings(
-            experiment.name,
-            model,
-            seed,
-            arguments.epochs or schedule.of(model).epochs,
-            arguments.batch_size or schedule.of(model).batch_size,
-            arguments.precision,
-            DATA_SEED,
-            arguments.transform if has_transformer(model) else None,
-            arguments.schedule,
-        )
+        _settings(arguments, experiment, model, seed)
         for seed in arguments.seeds
         for model in dict.fromkeys(models)
     ]
+
+
+def models_of(arguments: argparse.Namespace, experiment: Experiment) -> tuple[str, ...]:
+    """The models that a command line names, or the experiment's default.
+
+    Raises:
+        UserError: it names them in two ways.
+    """
+    if not arguments.transformer:
+        return arguments.models or experiment.default_models or experiment.models
+    if arguments.models:
+        raise UserError("expected either --models or --transformer, got both")
+    return tuple(TRANSFORMERS[place] for place in arguments.transformer)
+
+
+def _settings(arguments, experiment, model, seed):
+    """The settings of one run, with the schedule's epochs and batch size for want of others."""
+    settings = Settings(
+        experiment.name,
+        model,
+        seed,
+        arguments.epochs or 0,
+        arguments.batch_size or 0,
+        arguments.precision,
+        DATA_SEED,
+        arguments.transform if has_transformer(model) else None,
+        arguments.schedule,
+        arguments.backbone,
+        arguments.weights,
+        arguments.window if model == TRANSFORMERS["crop"] else None,
+        arguments.class_weights,
+    )
+    schedule = experiment.schedule_of(settings)
+    return replace(
+        settings,
+        epochs=settings.epochs or schedule.epochs,
+        batch_size=settings.batch_size or schedule.batch_size,
+    )
 
 
 def check_transform(name: str) -> None:
@@ -118,6 +147,11 @@ def check_transform(name: str) -> None:
     families = import_keras("stn_keras").transforms.FAMILIES
     if name not in families:
         raise UserError(f"expected --transform from {', '.join(families)}, got {name}")
+
+
+def check_backbone(name: str) -> None:
+    """Refuse a network that `keras.applications` does not have."""
+    import_keras("experiments.networks.backbones").check_name(name)
 
 
 def check_monitor(cluster: Cluster) -> None:
@@ -161,7 +195,7 @@ def _job(settings, arguments, experiment, cluster):
         )
     run = run_of(arguments.runs_dir, settings)
     step = next_step(run, settings, arguments.resume, arguments.overwrite)
-    schedule = experiment.schedules[settings.schedule].of(settings.model).described
+    schedule = experiment.schedule_of(settings).described
     if step in ("resume", "skip"):
         run.check_schedule(schedule)
     return Job(step, run, settings, schedule)

@@ -21,7 +21,10 @@ class Settings:
     """What a run is asked for on the command line.
 
     `transform` is the family of the model's transformer; None is the model's own. `schedule` names
-    one of the experiment's, whose epochs and batch size may be others here.
+    one of the experiment's, whose epochs and batch size may be others here. `backbone`, a network
+    of `keras.applications`, stands in place of the model's own "cnn"; `weights` says where its are
+    from, "none", "imagenet" or a file. `window` is the height and width that a transformer cuts
+    out. `class_weights`: whether every class counts alike.
     """
 
     experiment: str
@@ -33,11 +36,29 @@ class Settings:
     data_seed: int
     transform: str | None = None
     schedule: str = DEFAULT_SCHEDULE
+    backbone: str | None = None
+    weights: str | None = None
+    window: int | None = None
+    class_weights: bool = False
+
+    @property
+    def pretrained(self):
+        """Whether the backbone has learned something else before."""
+        return self.weights not in (None, "none")
 
     @property
     def network(self):
-        """Model and family: "stn-cnn", or "stn-cnn-tps" with that family."""
-        return f"{self.model}-{self.transform}" if self.transform else self.model
+        """Model, backbone, weights and family: "stn-cnn-tps", "stn-ResNet50-imagenet"."""
+        model = self.model.replace("cnn", self.backbone) if self.backbone else self.model
+        weights = Path(self.weights).stem if self.pretrained else None
+        weighted = "weighted" if self.class_weights else None
+        return "-".join(filter(None, (model, weights, self.transform, weighted)))
+
+    @property
+    def build_options(self):
+        """What the experiment's `build_model` takes besides, of a user's own pictures."""
+        options = {"backbone": self.backbone, "weights": self.weights, "window": self.window}
+        return {name: value for name, value in options.items() if value is not None}
 
     @property
     def name(self):
@@ -78,7 +99,7 @@ class Run:
 
     @property
     def best_model(self):
-        """The model of the epoch with the lowest validation loss, or of the last epoch."""
+        """The model of the best epoch by validation, or of the last epoch."""
         return self.folder / "model.keras"
 
     @property

@@ -11,9 +11,9 @@ from cli.startup import stderr_silenced
 from experiments import environment
 from experiments.data.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.evaluation.measure import batch_size, predict
+from experiments.networks.backbones import freeze
 from experiments.training import optimizers
 from experiments.training.callbacks import (
-    VALIDATION_LOSS,
     EpochSeconds,
     GrowDistortion,
     SaveBestAndLast,
@@ -72,27 +72,60 @@ def train(experiment, run, settings, data, monitor=False, cluster=ALONE):
     make_reproducible(settings)
     with scope(cluster):
         _fit(experiment, run, settings, data, monitor, cluster)
-    return _finish(run, data) if cluster.is_first else None
+    rank = experiment.schedule_of(settings).rank
+    return _finish(run, data, rank) if cluster.is_first else None
 
 
 def _fit(experiment, run, settings, data, monitor, cluster):
-    schedule = experiment.schedules[settings.schedule].of(settings.model)
+    schedule = experiment.schedule_of(settings)
     augment = schedule.augment and schedule.augment(data.training.image_shape)
     batches = ShuffledBatches(
         data.training, settings.batch_size, settings.seed, augment=augment, part=cluster.part
     )
-    steps_per_epoch = batches.steps_per_epoch
     with variable_scope(cluster):
         network = build_model(experiment, settings, data)
-        model = compile_model(experiment, settings, network, steps_per_epoch * settings.epochs)
-        rows = _restore(model, run, history_columns(data))
-    first_epoch = batches.first_epoch = len(rows)
-    if len(set(gather(cluster, first_epoch))) > 1:
+    phases, done = schedule.phases(settings.epochs), run.epochs_done
+    if len(set(gather(cluster, done))) > 1:
         raise UserError(f"expected {run.folder} to be the same folder for every process")
+    # The state at a phase's end has the optimizer of that phase.
+    left = [phase for phase in phases if done <= phase.end]
+    with variable_scope(cluster):
+        model = _compile_phase(experiment, settings, network, batches, left[0])
+        rows = _restore(model, run, history_columns(data))
     print(
         f"{settings.name}: {network.count_params():,} parameters, "
-        f"epochs {first_epoch + 1} to {settings.epochs}"
+        f"epochs {done + 1} to {settings.epochs}"
     )
+    callbacks = _callbacks(run, settings, schedule, network, data, rows, monitor, cluster)
+    for phase in left:
+        if phase is not left[0]:
+            with variable_scope(cluster):
+                model = _compile_phase(experiment, settings, network, batches, phase)
+        batches.first_epoch = max(phase.first, done)
+        if batches.first_epoch == phase.end:
+            continue
+        model.fit(
+            batches,
+            steps_per_epoch=batches.steps_per_epoch,
+            validation_data=data.validation and _validation(data.validation, cluster),
+            initial_epoch=batches.first_epoch,
+            epochs=phase.end,
+            shuffle=False,
+            class_weight=class_weights(data) if settings.class_weights else None,
+            verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
+            callbacks=callbacks,
+        )
+
+
+def _compile_phase(experiment, settings, network, batches, phase):
+    """The network, frozen as the phase has it, ready to train for its epochs."""
+    if settings.pretrained:
+        freeze(network, phase.frozen)
+    steps = batches.steps_per_epoch * (phase.end - phase.first)
+    return compile_model(experiment, settings, network, steps, phase.rate)
+
+
+def _callbacks(run, settings, schedule, network, data, rows, monitor, cluster):
     callbacks = [EpochSeconds(), StopDiverged(run, network, data)]
     if schedule.curriculum:
         callbacks.append(GrowDistortion(schedule.curriculum * settings.epochs))
@@ -100,18 +133,15 @@ def _fit(experiment, run, settings, data, monitor, cluster):
         callbacks += [
             *(monitors(run, network, data) if monitor else ()),
             WriteHistory(run, rows),
-            SaveBestAndLast(run, rows, network),
+            SaveBestAndLast(run, rows, network, schedule.rank),
         ]
-    model.fit(
-        batches,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=data.validation and _validation(data.validation, cluster),
-        initial_epoch=first_epoch,
-        epochs=settings.epochs,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,  # a bar for people, a line an epoch for logs
-        callbacks=callbacks,
-    )
+    return callbacks
+
+
+def class_weights(data):
+    """Label -> factor of the loss with which every class counts alike, 1 in the mean of images."""
+    counts = np.bincount(data.training.labels, minlength=data.num_classes)
+    return dict(enumerate((counts.sum() / (len(counts) * np.maximum(counts, 1))).tolist()))
 
 
 def _validation(part, cluster):
@@ -142,24 +172,29 @@ def build_model(experiment, settings, data):
     """
     try:
         return experiment.build_model(
-            settings.model, data.image_shape, data.num_classes, settings.transform
+            settings.model,
+            data.image_shape,
+            data.num_classes,
+            settings.transform,
+            **settings.build_options,
         )
     except ValueError as error:
         raise UserError(f"{settings.name}: {one_line(error)}") from None
 
 
-def compile_model(experiment, settings, network, total_steps):
+def compile_model(experiment, settings, network, total_steps, rate_factor=1.0):
     """The network, behind the layer that distorts its training images if there is one, ready to
-    train for `total_steps`.
+    train for `total_steps`, at this factor of its schedule's rate.
     """
     model = network
     if experiment.distort:
-        # Only test images have the network's own size.
+        # Only test images have the network's own size, and its channels where the layer adds some.
         *size, channels = network.input_shape[1:]
-        images = keras.Input((*[None] * len(size), channels))
-        model = keras.Model(images, network(experiment.distort(settings.seed)(images)))
-    schedule = experiment.schedules[settings.schedule].of(settings.model)
-    rate = DECAYS[schedule.decay](schedule.learning_rate, total_steps)
+        layer = experiment.distort(settings.seed)
+        images = keras.Input((*[None] * len(size), None if layer.adds_channels else channels))
+        model = keras.Model(images, network(layer(images)))
+    schedule = experiment.schedule_of(settings)
+    rate = DECAYS[schedule.decay](rate_factor * schedule.learning_rate, total_steps)
     family = keras.optimizers if hasattr(keras.optimizers, schedule.optimizer) else optimizers
     optimizer = getattr(family, schedule.optimizer)(rate, **schedule.optimizer_arguments)
     if schedule.localization_rate != 1:
@@ -188,11 +223,11 @@ def _restore(model, run, columns):
     return rows[:epochs]  # a lost epoch's row comes again
 
 
-def _finish(run, data):
+def _finish(run, data, rank):
     """Measure the model that is kept on the test sets and write metrics.json."""
     model = load_model(run.best_model)
     rows = run.read_history(history_columns(data))
-    kept = min(rows, key=lambda row: row[VALIDATION_LOSS]) if data.validation else rows[-1]
+    kept = min(rows, key=rank) if data.validation else rows[-1]
     metrics = {
         "best_epoch": int(kept["epoch"]) + 1,
         "epochs": len(rows),
