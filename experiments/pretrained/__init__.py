@@ -1,0 +1,1 @@
+"""The trained models that come along, in `pretrained/`: kept, checked and measured."""
