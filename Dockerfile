@@ -30,6 +30,7 @@ COPY --from=build /src/sbom.json ./
 COPY cli cli
 COPY data_prep data_prep
 COPY experiments experiments
+COPY pretrained pretrained
 COPY train.py evaluate.py docker/entrypoint.sh ./
 RUN useradd --uid 1000 --no-create-home stn && mkdir data runs && chown stn data runs
 USER 1000:1000

@@ -8,7 +8,7 @@ EXTRAS ?= tensorflow,experiments,test
 PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 DEMO_RUNS ?= runs
 
-.PHONY: help install demo test test-all test-backends test-export lint format benchmark clean
+.PHONY: help install demo test test-all test-backends test-export web test-web docs links lint format benchmark clean
 
 help:
 	@echo "make demo           train a CNN with and without a spatial transformer on embedded digits"
@@ -16,9 +16,13 @@ help:
 	@echo "make test-backends  run the tests of the library on JAX and torch"
 	@echo "make test-export    test the exporters and the server, in each format's runtime"
 	@echo "make test-all       run the tests and the long ones: damaged files, killed runs"
+	@echo "make web            make the models of the page where one draws, and test it"
+	@echo "make test-web       test that page, in Chromium where there is one; needs npm"
+	@echo "make docs           build the site into site/, and run its tutorials"
+	@echo "make links          follow the links of these pages to other sites"
 	@echo "make lint           check format, style, types and the direction of imports"
 	@echo "make benchmark      time data preparation, sampler and training step against imgaug and torch"
-	@echo "make clean          remove $(VENV)"
+	@echo "make clean          remove $(VENV) and the site"
 
 install: $(BIN)/.installed
 
@@ -46,7 +50,29 @@ test-backends: install
 
 test-export: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export,serve]"
-	$(BIN)/python -m pytest $(PARALLEL) tests/library/test_export.py tests/examples tests/docs
+	$(BIN)/python -m pytest $(PARALLEL) tests/library/test_export.py tests/examples tests/docs/test_pages.py
+
+web: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export]"
+	$(BIN)/python -m web.make_models
+	$(MAKE) test-web
+
+test-web: web/node_modules
+	npm --prefix web test
+
+web/node_modules: web/package-lock.json
+	@command -v npm > /dev/null || { echo "make: expected npm (Node.js 20 or later) on the PATH, found none"; exit 2; }
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+docs: install web/node_modules
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export,docs]"
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -c docs . site
+	npm --prefix web run build -- ../site/draw
+
+links: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export,docs]"
+	$(BIN)/python -m sphinx -b linkcheck -D nb_execution_mode=off -c docs . build/links
 
 lint: install
 	$(BIN)/ruff check .
@@ -72,4 +98,4 @@ benchmark: install
 	$(BIN)/python -m benchmarks.scaling
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site build jupyter_execute web/node_modules web/vendor

@@ -173,15 +173,3 @@ def test_the_papers_tables_are_those_of_the_reports(schedule):
             for experiment in experiments
         ]
         assert any(cells)
-
-
-def test_the_first_tries_are_those_of_the_benchmark():
-    _, rows = table_of(EXPERIMENTS, "folder")
-    measured = {
-        (row["folder"], row["model"], row["label"]): [f"{row['accuracy']:.2f}", str(row["seconds"])]
-        for row in json.loads(committed("results/benchmarks/image-folder-cpu2.json"))["rows"]
-    }
-    assert len(rows) == 6
-    for folder, model, *cells in rows:
-        key = folder.strip("`"), model.strip("`")
-        assert cells == [*measured[*key, "before"], *measured[*key, "now"]]

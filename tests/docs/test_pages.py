@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import re
+import shlex
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from keras import ops
 
 from stn_keras import SpatialTransformer, transforms
 from stn_keras.ops import identity_coordinates, sample
+from tests.support.commands import run
 from tests.support.gradients import value_and_gradients
 
 pytestmark = pytest.mark.backend
@@ -27,12 +29,16 @@ PAGES = {
         *sorted((ROOT / "docs").glob("*.md")),
         ROOT / "data_prep" / "README.md",
         ROOT / "experiments" / "README.md",
+        ROOT / "pretrained" / "README.md",
+        ROOT / "web" / "README.md",
     )
 }
 # What a block mentions -> the optional packages it needs, and what for.
 OPTIONAL = {
     "TransformerMonitor": (("matplotlib", "PIL"), "draws pictures"),
     '"onnx"': (("onnx", "tf2onnx", "onnxruntime"), "writes and runs ONNX"),
+    "import torch": (("torch",), "is compared with"),
+    "import kornia": (("kornia",), "is compared with"),
 }
 
 
@@ -58,7 +64,8 @@ def blocks_of(page):
         yield Block(page, text.count("\n", 0, match.start(1)) + 1, match[1])
 
 
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+WALK = "docs/real-pictures.md"  # whose blocks need what its commands have made
+BLOCKS = [block for page in PAGES if page != WALK for block in blocks_of(page)]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
@@ -68,11 +75,32 @@ def test_code_runs(tmp_path, monkeypatch, block):
     for mention, (packages, purpose) in OPTIONAL.items():
         for package in packages if mention in block.code else ():
             pytest.importorskip(package, reason=f"the optional {package} {purpose}")
-    (tmp_path / "conformance").symlink_to(ROOT / "conformance")  # as from the checkout
+    for folder in ("conformance", "pretrained"):  # as from the checkout
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(urllib.request, "urlopen", answer_inference)
     monkeypatch.setattr(keras.datasets.mnist, "load_data", random_digits)
     block.run()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="ONNX files come from TensorFlow"
+)
+def test_the_walk_from_a_folder_to_an_exported_model(tmp_path, monkeypatch):
+    for package in ("onnx", "tf2onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"the optional {package} writes and runs ONNX")
+    commands = re.findall(r"^    python (.*)$", PAGES[WALK], re.MULTILINE)
+    assert len(commands) == 4
+    for line in commands:
+        script, *arguments = shlex.split(line)
+        script = ROOT / script if script.endswith(".py") else script
+        code, _, err = run(script, *arguments, cwd=tmp_path)
+        assert code == 0, err
+    assert "What the transformers take back" in (tmp_path / "report" / "index.html").read_text()
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks_of(WALK)
+    assert block.run()["scores"].shape == (1, 10)
 
 
 def random_digits():
