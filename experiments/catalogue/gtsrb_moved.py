@@ -9,7 +9,7 @@ from experiments.catalogue import gtsrb
 from experiments.data.data import DATA_SEED, Data, LabelledImages, TrainingImages
 from experiments.experiment import Experiment
 
-WINDOW, FILTERS = 32, 12
+WINDOW, FILTERS = 24, 12
 # The window is never as large as a sign's whole range of places: otherwise it grows to hold the
 # sign wherever it is, and follows nothing.
 EXTENT, SCALES = 0.42, (0.1, 0.45)
@@ -105,7 +105,7 @@ def build_model(name, input_shape, num_classes, transform=None):
 
 
 # Drawn afresh for every batch, the pictures need no other changes.
-BEST = replace(gtsrb.BEST, epochs=16, augment=None, per_model={}, curriculum=0.5)
+BEST = replace(gtsrb.BEST, epochs=24, augment=None, per_model={}, curriculum=0.5)
 PICTURES = replace(BEST, per_model={"stn-cnn": {"localization_rate": 0.2}})
 
 

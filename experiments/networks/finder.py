@@ -24,12 +24,11 @@ def finder(input_shape, side=None):
     x = _block(x, 24, 5, strides=2)
     x = _block(x, 32, 3, pool=2)
     x = _block(_block(x, 48, 3), 48, 3)
-    # Nothing is between the places and theta, so what follows a small shift follows a large one.
-    places = BrightPlaces(name="bright_places")(layers.Conv2D(24, 1, kernel_initializer=SHARP)(x))
-    scene = layers.Dense(32)(layers.Flatten()(layers.AveragePooling2D(4)(x)))
-    scene = layers.ReLU()(layers.LayerNormalization()(scene))
-    x = layers.Concatenate()([places, scene])
-    return keras.Model(images, x, name="localization")
+    # Nothing is between the places and theta: what follows a small shift follows a large one, and
+    # on photographs that were never seen as well.
+    maps = layers.Conv2D(24, 1, kernel_initializer=SHARP)(x)
+    places = BrightPlaces(name="bright_places")(maps)
+    return keras.Model(images, places, name="localization")
 
 
 def _block(x, filters, size, strides=1, pool=1):
