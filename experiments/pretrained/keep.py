@@ -83,7 +83,7 @@ def round_kernels(model: keras.Model) -> None:
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        >>> model.layers[0].kernel.assign([[0.1]])
+        >>> _ = model.layers[0].kernel.assign([[0.1]])
         >>> round_kernels(model)
         >>> float(model.layers[0].kernel[0, 0])
         0.0999755859375

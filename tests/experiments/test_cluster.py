@@ -120,7 +120,8 @@ def test_two_processes_learn_what_one_does(tmp_path):
         keras.models.load_model(run.best_model, compile=False).get_weights() for run in (one, two)
     ]
     for mine, theirs in zip(*weights, strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+        # Sums of two parts are rounded otherwise, which grows with the steps.
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
 @pytest.mark.slow
