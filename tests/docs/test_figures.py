@@ -132,9 +132,25 @@ def test_volumes_are_those_of_the_benchmarks():
     assert f"within {copy['error']:.4f} voxels" in page("volumes.md")
 
 
-def test_distorted_mnist_is_that_of_the_report():
-    report = committed("results/distorted-mnist/report.md")
+@pytest.mark.parametrize("experiment", ["distorted-mnist", "gtsrb", "gtsrb-moved"])
+def test_tables_of_accuracy_are_those_of_the_reports(experiment):
+    report = committed(f"results/{experiment}/report.md")
     assert re.search(r"(?:^\|.*\n)+", report, re.MULTILINE).group() in RESULTS
+
+
+def test_what_moved_signs_lose_is_that_of_the_reports():
+    windows, alone, behind = (
+        float(accuracy(experiment, name, "test").removesuffix(" (1)"))
+        for experiment, name in (
+            ("gtsrb-moved-windows", "cnn"),
+            ("gtsrb-moved", "cnn"),
+            ("gtsrb-moved", "stn-cnn"),
+        )
+    )
+    assert f"the same CNN reaches {windows:.2f}. The transformer loses {windows - behind:.1f}" in (
+        RESULTS.replace("\n", " ")
+    )
+    assert f"the CNN alone loses ({windows - alone:.1f})" in RESULTS.replace("\n", " ")
 
 
 def test_published_networks_are_those_of_the_reports():
