@@ -172,7 +172,7 @@ def draw_transformer(model, result, data, path):
     figure, axes = plt.subplots(
         len(rows),
         len(chosen),
-        figsize=(width * len(chosen), 0.5 + 0.83 * len(rows)),
+        figsize=(width * len(chosen), 0.7 + 0.83 * len(rows)),
         layout="compressed",
         squeeze=False,
     )
@@ -182,14 +182,16 @@ def draw_transformer(model, result, data, path):
             axis.set(xticks=[], yticks=[])
         for outline, color in zip(outlines, FRAME_COLORS, strict=False):
             draw_outline(axes[0, column], outline[column], color)
-        label = data.class_name(part.labels[number])
-        predicted = data.class_name(result.predicted[data.shown][number])
+        label, predicted = (
+            textwrap.fill(data.class_name(labels[number]), 14)
+            for labels in (part.labels, result.predicted[data.shown])
+        )
         group = next((name for name, mask in part.groups.items() if mask[number]), "")
         axes[0, column].set_title(group, fontsize=8)
         axes[-1, column].set_xlabel(
             predicted if predicted == label else f"{predicted},\nis {label}",
             color="black" if predicted == label else "tab:red",
-            fontsize=9,
+            fontsize=7,
         )
     for axis, name in zip(axes[:, 0], row_names(len(rows) - 1), strict=True):
         axis.set_ylabel(name, fontsize=8)
