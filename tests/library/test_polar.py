@@ -112,7 +112,7 @@ def test_the_layer_learns_to_find_the_center(rng):
     target = np.exp(-((np.arange(12) - 6) ** 2) / 4).astype("float32")
     model.fit(images, np.tile(target, (256, 1)), batch_size=32, epochs=40, verbose=0)
     found = numpy(layer.predict_center(images))
-    assert np.median(np.abs(found - places)) < 0.05  # a few start too far away
+    assert np.abs(found - places).mean() < 0.1
 
 
 @pytest.mark.parametrize(
