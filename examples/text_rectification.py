@@ -83,7 +83,8 @@ def photograph(lines, bent, rng):
     each = (len(lines), 1, 1, 1)
     paper, contrast = rng.uniform(0.4, 0.9, each), rng.uniform(0.25, 0.9, each)
     slope = rng.uniform(-0.2, 0.2, each) * np.linspace(-1, 1, PICTURE[1])[:, None]
-    noise = rng.normal(0, 1, (len(lines), *PICTURE)) * rng.uniform(0.01, 0.06, each)
+    noise = rng.standard_normal((len(lines), *PICTURE), "float32")
+    noise *= rng.uniform(0.01, 0.06, each)
     darker = 1 - contrast * ops.convert_to_numpy(ink)
     return (paper * darker + slope + noise).clip(0, 1).astype("float32")
 
@@ -113,11 +114,10 @@ class Photographs(keras.utils.PyDataset):
         return photograph(self.lines[chosen], bent, self.rng), self.labels[chosen]
 
 
-def blocks(filters, pools):
-    """Convolutions, each with maxima and normalized."""
-    for count, pool in zip(filters, pools, strict=True):
-        yield layers.Conv2D(count, 3, padding="same", use_bias=False)
-        yield layers.MaxPooling2D(pool)
+def blocks(filters, strides):
+    """Convolutions, each with a stride and normalized."""
+    for count, stride in zip(filters, strides, strict=True):
+        yield layers.Conv2D(count, 3, stride, padding="same", use_bias=False)
         yield layers.BatchNormalization(momentum=0.9)
         yield layers.ReLU()
 
@@ -128,8 +128,8 @@ def recognizer():
         [
             keras.Input((*LINE, 1)),
             layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False),
-            *blocks((32, 48, 64, 64, 96), ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1))),
-            layers.Reshape((LINE[1] // 4, 96)),
+            *blocks((32, 64, 64, 96, 128), (2, 2, (2, 1), (2, 1), (2, 1))),
+            layers.Reshape((LINE[1] // 4, 128)),
             layers.Conv1D(128, 5, padding="same", activation="relu"),
             layers.Dense(len(LETTERS) + 1, dtype="float32"),
         ],
