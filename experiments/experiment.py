@@ -71,6 +71,8 @@ class Schedule:
             stay as they are.
         localization_rate: factor of the learning rate of the localization network; see
             `stn_keras.optimizers.with_localization_rate`.
+        averaged: momentum of the weights' moving averages, which are validated and kept; 0: the
+            weights themselves are.
         curriculum: part of the epochs in which the experiment's distortion grows from none to its
             whole range.
         frozen: part of the epochs in which a pretrained backbone does not learn.
@@ -90,6 +92,7 @@ class Schedule:
     optimizer_arguments: dict = field(default_factory=dict)
     augment: Callable | None = None
     localization_rate: float = 1.0
+    averaged: float = 0.0
     curriculum: float = 0.0
     frozen: float = 0.0
     thawed_rate: float = 0.1
@@ -152,6 +155,7 @@ class Schedule:
             "localization_rate": self.localization_rate,
             "curriculum": self.curriculum,
             **({"frozen": self.frozen, "thawed_rate": self.thawed_rate} if self.frozen else {}),
+            **({"averaged": self.averaged} if self.averaged else {}),
             **({"chosen_by": self.chosen_by} if self.chosen_by != "loss" else {}),
         }
 

@@ -1,5 +1,6 @@
 """What happens at the end of each epoch of a run: every file is written whole or not at all."""
 
+import contextlib
 import csv
 import math
 import time
@@ -119,17 +120,20 @@ class SaveBestAndLast(keras.callbacks.Callback):
         rows: rows of history.csv of earlier epochs.
         network: the model that is kept, which may be a part of the one that trains.
         rank: `Schedule.rank`, which tells the best epoch.
+        averaged: `experiments.training.averaging.AveragedWeights`, whose weights are kept; None:
+            those that are trained.
     """
 
-    def __init__(self, run, rows, network, rank):
+    def __init__(self, run, rows, network, rank, averaged=None):
         super().__init__()
         self.run, self.network, self.rank = run, network, rank
+        self.kept_weights = averaged.in_place if averaged else contextlib.nullcontext
         self.best = min((rank(row) for row in rows if VALIDATION_LOSS in row), default=(math.inf,))
 
     @alone()
     def on_epoch_end(self, epoch, logs=None):
         if self._is_kept(epoch, logs):
-            with atomic_path(self.run.best_model) as partial:
+            with self.kept_weights(), atomic_path(self.run.best_model) as partial:
                 self.network.save(partial)
         with atomic_path(self.run.last_state) as partial:
             self._reserve(partial)

@@ -13,6 +13,7 @@ from experiments.data.batches import InOrder, InOrderFilled, ShuffledBatches
 from experiments.evaluation.measure import batch_size, predict
 from experiments.networks.backbones import freeze
 from experiments.training import optimizers
+from experiments.training.averaging import AveragedWeights
 from experiments.training.callbacks import (
     EpochSeconds,
     GrowDistortion,
@@ -97,6 +98,7 @@ def _fit(experiment, run, settings, data, monitor, cluster):
         f"epochs {done + 1} to {settings.epochs}"
     )
     callbacks = _callbacks(run, settings, schedule, network, data, rows, monitor, cluster)
+    callbacks += _keepers(run, schedule, network, rows, batches, cluster)
     for phase in left:
         if phase is not left[0]:
             with variable_scope(cluster):
@@ -130,12 +132,16 @@ def _callbacks(run, settings, schedule, network, data, rows, monitor, cluster):
     if schedule.curriculum:
         callbacks.append(GrowDistortion(schedule.curriculum * settings.epochs))
     if cluster.is_first:
-        callbacks += [
-            *(monitors(run, network, data) if monitor else ()),
-            WriteHistory(run, rows),
-            SaveBestAndLast(run, rows, network, schedule.rank),
-        ]
+        callbacks += monitors(run, network, data) if monitor else []
+        callbacks.append(WriteHistory(run, rows))
     return callbacks
+
+
+def _keepers(run, schedule, network, rows, batches, cluster):
+    """What decides which weights are kept, and keeps them; at the end, when all is known."""
+    averaged = AveragedWeights(batches) if schedule.averaged else None
+    keepers = [SaveBestAndLast(run, rows, network, schedule.rank, averaged)]
+    return (keepers if cluster.is_first else []) + ([averaged] if averaged else [])
 
 
 def class_weights(data):
@@ -196,7 +202,10 @@ def compile_model(experiment, settings, network, total_steps, rate_factor=1.0):
     schedule = experiment.schedule_of(settings)
     rate = DECAYS[schedule.decay](rate_factor * schedule.learning_rate, total_steps)
     family = keras.optimizers if hasattr(keras.optimizers, schedule.optimizer) else optimizers
-    optimizer = getattr(family, schedule.optimizer)(rate, **schedule.optimizer_arguments)
+    arguments = dict(schedule.optimizer_arguments)
+    if schedule.averaged:
+        arguments |= {"use_ema": True, "ema_momentum": schedule.averaged}
+    optimizer = getattr(family, schedule.optimizer)(rate, **arguments)
     if schedule.localization_rate != 1:
         optimizer = with_localization_rate(optimizer, model, schedule.localization_rate)
     # Images that only fill up a batch weigh nothing.

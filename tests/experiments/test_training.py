@@ -166,11 +166,11 @@ def test_the_classifier_behind_a_transformer(experiment, model, plain):
     assert EXPERIMENTS[experiment].plain(model) == plain
 
 
-@pytest.mark.parametrize("optimizer", ["AdamW", "Muon"])
+@pytest.mark.parametrize(("optimizer", "averaged"), [("AdamW", 0), ("Muon", 0), ("ConvMuon", 0.9)])
 def test_without_validation_the_last_epoch_is_kept_and_resumed_exactly(
-    optimizer, tmp_path, monkeypatch, quiet_training
+    optimizer, averaged, tmp_path, monkeypatch, quiet_training
 ):
-    schedule = replace(TINY.schedules["best"], optimizer=optimizer)
+    schedule = replace(TINY.schedules["best"], optimizer=optimizer, averaged=averaged)
     monkeypatch.setitem(TINY.schedules, "best", schedule)
     unbroken, metrics = trained(tmp_path / "unbroken")
     assert metrics["best_epoch"] == 3
