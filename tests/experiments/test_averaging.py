@@ -72,7 +72,7 @@ def test_training_goes_on_as_it_would_without(batches):
                 keras.Input((6, 6, 1)),
                 layers.Flatten(),
                 layers.BatchNormalization(),
-                layers.Dropout(0.5, seed=1),  # on torch without a seed, of no one model
+                layers.Dropout(0.5, seed=1),  # unseeded, torch draws from its global generator
                 layers.Dense(2),
             ]
         )
