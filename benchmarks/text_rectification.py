@@ -23,7 +23,7 @@ def main():
     wrong = text_rectification.compare(out)
     path = folder / f"text-rectification-{device_slug()}.json"
     measured = {
-        "words_wrong_in_percent": wrong,
+        "words_wrong_in_percent": {name: round(percent, 2) for name, percent in wrong.items()},
         "fonts": len(text_rectification.find_fonts()),
         "seed": 0,
         "seconds": round(time.perf_counter() - started),

@@ -62,6 +62,19 @@ def beside_published(experiment, name, images="test"):
     return " → ".join(filter(None, figures))
 
 
+def words_wrong():
+    """Percent of the words of test pictures, by model and by how they lie."""
+    measured = json.loads(committed("results/benchmarks/text-rectification-cpu2.json"))
+    return measured["words_wrong_in_percent"]
+
+
+def test_the_page_on_text_has_the_benchmarks_figures():
+    wrong = words_wrong()
+    _, rows = table_of(page("text-rectification.md"), "words with a wrong letter, %")
+    for row, name in zip(rows, ("alone", "rectified"), strict=True):
+        assert row[1:] == [f"{wrong[f'{name}, {lie}']:.2f}" for lie in ("straight", "bent")]
+
+
 def test_the_front_page_has_the_reports_figures():
     _, rows = table_of(README, "experiment")
     expected = [
@@ -72,7 +85,10 @@ def test_the_front_page_has_the_reports_figures():
         ("cifar10", "lenet", "test"),
         ("paper-rts", "fcn", "test"),
     ]
+    *rows, text = rows
     assert len(rows) == len(expected)
+    wrong = words_wrong()
+    assert text[2:] == [f"{100 - wrong[f'{name}, bent']:.2f}" for name in ("alone", "rectified")]
     for (*_, alone, behind), (experiment, name, images) in zip(rows, expected, strict=True):
         assert alone == beside_published(experiment, name, images)
         assert behind == beside_published(experiment, f"stn-{name}", images)
