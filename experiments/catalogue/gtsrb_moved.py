@@ -84,16 +84,17 @@ def _chunks(array):
 
 def build_model(name, input_shape, num_classes, transform=None):
     """A narrower CNN than that of `gtsrb`, on the picture or on the window of a transformer."""
-    from experiments.networks.finder import finder
+    from experiments.networks.finder import FollowingTransformer, finder
     from experiments.networks.traffic_signs import cnn
-    from stn_keras import SpatialTransformer, models, transforms
+    from stn_keras import models, transforms
 
     if name == "cnn":
         return cnn(input_shape, num_classes, filters=FILTERS)
     family = transforms.get(transform or "similarity")
-    transformer = SpatialTransformer(
+    transformer = FollowingTransformer(
         finder(input_shape),
         family,
+        following=0.5,
         initial_theta=family.window(extent=(EXTENT, EXTENT)),
         bounds={"scale": SCALES},
         output_size=(WINDOW, WINDOW),
@@ -106,7 +107,7 @@ def build_model(name, input_shape, num_classes, transform=None):
 
 # Drawn afresh for every batch, the pictures need no other changes.
 BEST = replace(gtsrb.BEST, epochs=24, augment=None, per_model={}, curriculum=0.5)
-PICTURES = replace(BEST, per_model={"stn-cnn": {"localization_rate": 0.2}})
+PICTURES = replace(BEST, per_model={"stn-cnn": {"curriculum": 0.2, "localization_rate": 0.7}})
 
 
 def make_experiment(name, title, models, best, window=None):

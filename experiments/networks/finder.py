@@ -1,11 +1,17 @@
-"""A localization network that finds an object in a picture."""
+"""A localization network that finds an object, and a transformer that learns to follow it."""
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from stn_keras import SpatialTransformer
+from stn_keras.ops import compose, invert, warp
+from stn_keras.transforms import Similarity
+
 # Large enough for maps that are bright somewhere and not everywhere before training.
 SHARP = keras.initializers.VarianceScaling(25.0, "fan_avg", "uniform")
+# A window nearer than this to where it should be, in half windows, is hardly pulled any more.
+NEAR = 0.1
 
 
 def finder(input_shape, side=None):
@@ -22,7 +28,7 @@ def finder(input_shape, side=None):
     x = layers.Resizing(side, side, antialias=True)(images) if side else images
     x = layers.LayerNormalization(axis=(1, 2, 3), epsilon=1e-4, center=False, scale=False)(x)
     x = _block(x, 24, 5, strides=2)
-    x = _block(x, 32, 3, pool=2)
+    x = _block(x, 32, 3, strides=2)
     x = _block(_block(x, 48, 3), 48, 3)
     # Nothing is between the places and theta: what follows a small shift follows a large one, and
     # on photographs that were never seen as well.
@@ -31,9 +37,9 @@ def finder(input_shape, side=None):
     return keras.Model(images, places, name="localization")
 
 
-def _block(x, filters, size, strides=1, pool=1):
+def _block(x, filters, size, strides=1):
     x = layers.Conv2D(filters, size, strides, padding="same")(x)
-    return layers.ReLU()(layers.GroupNormalization(4)(layers.MaxPooling2D(pool)(x)))
+    return layers.ReLU()(layers.GroupNormalization(4)(x))
 
 
 @keras.saving.register_keras_serializable(package="experiments")
@@ -73,3 +79,66 @@ class BrightPlaces(layers.Layer):
 
     def compute_output_shape(self, maps_shape):
         return (maps_shape[0], 5 * maps_shape[-1])
+
+
+@keras.saving.register_keras_serializable(package="experiments")
+class FollowingTransformer(SpatialTransformer):
+    """A transformer whose window moves with the picture, which it learns without any labels.
+
+    In training some of the pictures are moved, and the window in the moved picture is compared
+    with the window of the picture itself, moved alike. What they are apart is added to the loss.
+
+    Args:
+        *args: as of `SpatialTransformer`, whose transform has a matrix.
+        following: weight of that loss; 0: none.
+        every: of how many pictures one is moved.
+        rotation: by at most so many degrees.
+        zoom: by at most this factor; pictures are enlarged only, so that none shows what is not
+            there.
+        **kwargs: as of `SpatialTransformer`.
+
+    Reference:
+        Thewlis et al. 2017 (arXiv:1705.02193), equivariance as a loss, there of landmarks.
+
+    Example:
+        >>> layer = FollowingTransformer(transform="similarity", following=0.5)
+        >>> _ = layer(ops.ones((2, 16, 16, 1)), training=True)
+        >>> len(layer.losses)
+        1
+    """
+
+    def __init__(self, *args, following=0.0, every=2, rotation=20.0, zoom=1.5, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.following, self.every, self.rotation, self.zoom = following, every, rotation, zoom
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def _estimate_theta(self, seen, input_size, training):
+        theta = super()._estimate_theta(seen, input_size, training)
+        if training and self.following:
+            apart = self._apart(seen[:: self.every], theta[:: self.every], input_size)
+            self.add_loss(self.following * ops.mean(apart))
+        return theta
+
+    def _apart(self, seen, theta, input_size):
+        """How far windows in moved pictures are from the windows moved alike, in half windows."""
+        motion = self._motion(ops.shape(seen)[0])
+        reading = {"data_format": self.reader.data_format, "compiled": True}
+        moved = warp(seen, motion, "similarity", fill_mode="nearest", **reading)
+        found = super()._estimate_theta(moved, input_size, True)
+        found, window = (self.transform.to_affine(each) for each in (found, theta))
+        expected = compose(invert(Similarity().to_affine(motion)), window)
+        extent = ops.sum(ops.square(ops.stop_gradient(expected[:, :, :2])), axis=(1, 2)) / 2
+        distance = ops.sum(ops.square(found - expected), axis=(1, 2)) / extent
+        return ops.sqrt(distance + NEAR**2)
+
+    def _motion(self, count):
+        """Random thetas of `Similarity` that read nothing outside the picture."""
+        uniform = keras.random.uniform((count, 4), -1.0, 1.0, seed=self.seed_generator)
+        angle = np.deg2rad(self.rotation) * uniform[:, :1]
+        turned = ops.cos(angle) + ops.abs(ops.sin(angle))
+        scale = ops.minimum(self.zoom ** ((uniform[:, 1:2] - 1) / 2), 1 / turned)
+        return ops.concatenate([scale, angle, (1 - scale * turned) * uniform[:, 2:]], axis=1)
+
+    def get_config(self):
+        own = {name: getattr(self, name) for name in ("following", "every", "rotation", "zoom")}
+        return {**super().get_config(), **own}
