@@ -94,7 +94,7 @@ def build_model(name, input_shape, num_classes, transform=None):
     transformer = FollowingTransformer(
         finder(input_shape),
         family,
-        following=0.5,
+        following=1.0,
         initial_theta=family.window(extent=(EXTENT, EXTENT)),
         bounds={"scale": SCALES},
         output_size=(WINDOW, WINDOW),
@@ -107,7 +107,7 @@ def build_model(name, input_shape, num_classes, transform=None):
 
 # Drawn afresh for every batch, the pictures need no other changes.
 BEST = replace(gtsrb.BEST, epochs=24, augment=None, per_model={}, curriculum=0.5)
-PICTURES = replace(BEST, per_model={"stn-cnn": {"curriculum": 0.2, "localization_rate": 0.7}})
+PICTURES = replace(BEST, per_model={"stn-cnn": {"localization_rate": 0.4}})
 
 
 def make_experiment(name, title, models, best, window=None):

@@ -115,11 +115,11 @@ class FollowingTransformer(SpatialTransformer):
     def _estimate_theta(self, seen, input_size, training):
         theta = super()._estimate_theta(seen, input_size, training)
         if training and self.following:
-            apart = self._apart(seen[:: self.every], theta[:: self.every], input_size)
-            self.add_loss(self.following * ops.mean(apart))
+            lost = self._lost(seen[:: self.every], theta[:: self.every], input_size)
+            self.add_loss(self.following * ops.mean(lost))
         return theta
 
-    def _apart(self, seen, theta, input_size):
+    def _lost(self, seen, theta, input_size):
         """How far windows in moved pictures are from the windows moved alike, in half windows."""
         motion = self._motion(ops.shape(seen)[0])
         reading = {"data_format": self.reader.data_format, "compiled": True}
@@ -127,9 +127,11 @@ class FollowingTransformer(SpatialTransformer):
         found = super()._estimate_theta(moved, input_size, True)
         found, window = (self.transform.to_affine(each) for each in (found, theta))
         expected = compose(invert(Similarity().to_affine(motion)), window)
-        extent = ops.sum(ops.square(ops.stop_gradient(expected[:, :, :2])), axis=(1, 2)) / 2
-        distance = ops.sum(ops.square(found - expected), axis=(1, 2)) / extent
-        return ops.sqrt(distance + NEAR**2)
+        # Of a size that is no part of the loss: neither small nor large windows lose less.
+        size = ops.sqrt(ops.sum(ops.square(ops.stop_gradient(expected[:, :, :2])), axis=(1, 2)) / 2)
+        shifted = (found - expected)[:, :, 2] / size[:, None]
+        resized = compose(invert(expected), found)[:, :, :2] - ops.eye(2)
+        return _length(shifted, 1) + _length(resized, (1, 2))
 
     def _motion(self, count):
         """Random thetas of `Similarity` that read nothing outside the picture."""
@@ -142,3 +144,7 @@ class FollowingTransformer(SpatialTransformer):
     def get_config(self):
         own = {name: getattr(self, name) for name in ("following", "every", "rotation", "zoom")}
         return {**super().get_config(), **own}
+
+
+def _length(vectors, axis):
+    return ops.sqrt(ops.sum(ops.square(vectors), axis) + NEAR**2)
