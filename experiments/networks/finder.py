@@ -28,7 +28,8 @@ def finder(input_shape, side=None):
     x = layers.Resizing(side, side, antialias=True)(images) if side else images
     x = layers.LayerNormalization(axis=(1, 2, 3), epsilon=1e-4, center=False, scale=False)(x)
     x = _block(x, 24, 5, strides=2)
-    x = _block(x, 32, 3, strides=2)
+    x = _block(x, 32, 3)
+    x = _block(x, 48, 3, strides=2)
     x = _block(_block(x, 48, 3), 48, 3)
     # Nothing is between the places and theta: what follows a small shift follows a large one, and
     # on photographs that were never seen as well.
@@ -107,7 +108,7 @@ class FollowingTransformer(SpatialTransformer):
         1
     """
 
-    def __init__(self, *args, following=0.0, every=2, rotation=20.0, zoom=1.5, **kwargs):
+    def __init__(self, *args, following=0.0, every=4, rotation=20.0, zoom=1.5, **kwargs):
         super().__init__(*args, **kwargs)
         self.following, self.every, self.rotation, self.zoom = following, every, rotation, zoom
         self.seed_generator = keras.random.SeedGenerator(0)
