@@ -84,6 +84,7 @@ def test_the_front_page_has_the_reports_figures():
         ("cluttered-mnist", "cnn", "test"),
         ("cifar10", "lenet", "test"),
         ("paper-rts", "fcn", "test"),
+        ("gtsrb-moved", "cnn", "test"),
     ]
     *rows, text = rows
     assert len(rows) == len(expected)
@@ -166,7 +167,21 @@ def test_what_moved_signs_lose_is_that_of_the_reports():
     assert f"the same CNN reaches {windows:.2f}. The transformer loses {windows - behind:.1f}" in (
         RESULTS.replace("\n", " ")
     )
-    assert f"the CNN alone loses ({windows - alone:.1f})" in RESULTS.replace("\n", " ")
+    assert f"the CNN alone loses {windows - alone:.1f};" in RESULTS.replace("\n", " ")
+
+
+def test_what_windows_of_moved_signs_enclose_is_that_of_the_report():
+    report = json.loads(committed("results/gtsrb-moved/report.json"))
+    (windows,) = (model["windows"] for model in report["models"] if model["windows"])
+    raw, fitted = (f"{100 * windows[name]:.0f} %" for name in ("raw", "fitted"))
+    text = RESULTS.replace("\n", " ")
+    assert f"The windows overlap the signs by {raw}, and by {fitted} after one similarity" in text
+    (card,) = (
+        card
+        for card in json.loads((ROOT / "pretrained" / "cards.json").read_text())
+        if card["experiment"] == "gtsrb-moved"
+    )
+    assert f"where it reaches {100 * card['validation']['accuracy']:.2f}" in text
 
 
 def test_published_networks_are_those_of_the_reports():
