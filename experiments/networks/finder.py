@@ -87,15 +87,15 @@ class FollowingTransformer(SpatialTransformer):
     """A transformer whose window moves with the picture, which it learns without any labels.
 
     In training some of the pictures are moved, and the window in the moved picture is compared
-    with the window of the picture itself, moved alike. What they are apart is added to the loss.
+    with the window of the picture itself, moved alike. Two distances are added to the loss, both in
+    half windows: between their middles, and between their sides.
 
     Args:
         *args: as of `SpatialTransformer`, whose transform has a matrix.
         following: weight of that loss; 0: none.
-        every: of how many pictures one is moved.
-        rotation: by at most so many degrees.
-        zoom: by at most this factor; pictures are enlarged only, so that none shows what is not
-            there.
+        every: one picture in so many is moved.
+        rotation: largest turn, in degrees, to either side.
+        zoom: largest factor; pictures are only enlarged, so that nothing outside them is read.
         **kwargs: as of `SpatialTransformer`.
 
     Reference:
