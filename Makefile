@@ -7,8 +7,9 @@ EXTRAS ?= tensorflow,experiments,test
 # A process per core; a file's tests stay together, since they share what one of them has trained.
 PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 DEMO_RUNS ?= runs
+RUNS ?= runs
 
-.PHONY: help install demo test test-all test-backends test-export web test-web docs links lint format benchmark clean
+.PHONY: help install demo test test-all test-backends test-export web pretrained test-web docs links lint format benchmark clean
 
 help:
 	@echo "make demo           train a CNN with and without a spatial transformer on embedded digits"
@@ -17,6 +18,7 @@ help:
 	@echo "make test-export    test the exporters and the server, in each format's runtime"
 	@echo "make test-all       run the tests and the long ones: damaged files, killed runs"
 	@echo "make web            make the models of the page where one draws, and test it"
+	@echo "make pretrained     replace trained models, also of that page, that RUNS beat by validation"
 	@echo "make test-web       test that page, in Chromium where there is one; needs npm"
 	@echo "make docs           build the site into site/, and run its tutorials"
 	@echo "make links          follow the links of these pages to other sites"
@@ -56,6 +58,11 @@ web: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export]"
 	$(BIN)/python -m web.make_models
 	$(MAKE) test-web
+
+pretrained: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export]"
+	$(BIN)/python -m experiments.pretrained --runs-dir $(RUNS)
+	$(BIN)/python -m web.make_models
 
 test-web: web/node_modules
 	npm --prefix web test

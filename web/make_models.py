@@ -190,8 +190,24 @@ def pack(file):
         model.graph.initializer.append(numpy_helper.from_array(half, packed))
         cast = helper.make_node("Cast", [packed], [tensor.name], to=onnx.TensorProto.FLOAT)
         model.graph.node.insert(0, cast)
+    number(model.graph)
     onnx.checker.check_model(model)
-    onnx.save(model, file)
+    file.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def number(graph):
+    """Call nodes and tensors by numbers: converters' names are others each time, and long."""
+    names = {"": "", **{value.name: value.name for value in (*graph.input, *graph.output)}}
+    for position, node in enumerate(graph.node):
+        node.name = str(position)
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.setdefault(name, str(len(names))) for name in tensors]
+        node.attribute.sort(key=lambda attribute: attribute.name)
+    for tensor in graph.initializer:
+        tensor.name = names[tensor.name]
+    graph.initializer.sort(key=lambda tensor: int(tensor.name))
+    del graph.value_info[:]
+    graph.ClearField("doc_string")
 
 
 def file_of(kind, model):

@@ -1,5 +1,6 @@
 """Keep the best run of a model as a trained model that comes along."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -7,12 +8,13 @@ import numpy as np
 
 from cli.errors import UserError
 from cli.files import atomic_path, writable_folder
+from experiments.catalogue import EXPERIMENTS
 from experiments.evaluation.measure import find_runs, measure
 from experiments.experiment import DEFAULT_SCHEDULE, Experiment
 from experiments.pretrained.cards import CARDS, FOLDER, Card, read_cards, sha256_of, write_cards
 from experiments.pretrained.page import write_page
 from experiments.training.checkpoint import load_model
-from experiments.training.run_folder import read_json
+from experiments.training.run_folder import parse_settings, read_json
 
 MOST_BYTES = 2_000_000
 
@@ -39,11 +41,7 @@ def keep(
     Raises:
         UserError: there is no finished run, or the model is too large.
     """
-    runs = [
-        (run, settings)
-        for run, settings in find_runs(runs_dir, experiment)
-        if settings.name == model and settings.schedule == DEFAULT_SCHEDULE
-    ]
+    runs = _runs_of(experiment, model, runs_dir)
     if not runs:
         raise UserError(f"expected a finished run of {model} in {runs_dir / experiment.name}")
     run, settings = min(runs, key=lambda item: _rank(experiment, *item))
@@ -52,7 +50,7 @@ def keep(
     trained = load_model(run.best_model, data.image_shape)
     round_kernels(trained)
     result = measure(trained, run, settings, data, {})
-    best = run.read_history()[result.best_epoch - 1]
+    best = _best_epoch(run)
     path = writable_folder(folder) / f"{experiment.name}-{model}.keras"
     _save(trained, path)
     card = Card(
@@ -78,6 +76,33 @@ def keep(
     return path
 
 
+def keep_better(
+    runs_dir: Path, data_dir: str | None = None, folder: Path = FOLDER
+) -> Iterator[tuple[Card, Path | None]]:
+    """Replace each trained model that a finished run beats by validation, on the same images.
+
+    Args:
+        runs_dir: folder of the runs.
+        data_dir: folder of the data.
+        folder: of the trained models.
+
+    Yields:
+        A model's card, and the path of its file where that was replaced.
+    """
+    for card in read_cards(folder):
+        experiment = EXPERIMENTS[card.experiment]
+        runs = _runs_of(experiment, card.model, runs_dir)
+        validation = {f"val_{name}": value for name, value in card.validation.items()}
+        to_beat = experiment.schedule_of(parse_settings(card.settings)).rank(validation)
+        better = any(
+            _rank(experiment, run, settings) < to_beat
+            and read_json(run.config, "data") == card.data
+            for run, settings in runs
+        )
+        path = keep(experiment, card.model, runs_dir, data_dir, folder) if better else None
+        yield card, path
+
+
 def round_kernels(model: keras.Model) -> None:
     """Round kernels to what float16 can hold, so that a file may keep them in half the bytes.
 
@@ -93,10 +118,22 @@ def round_kernels(model: keras.Model) -> None:
             weight.assign(np.asarray(weight).astype("float16").astype("float32"))
 
 
+def _runs_of(experiment, model, runs_dir):
+    """Finished runs of a model as it is, by the default schedule: (`Run`, `Settings`) of each."""
+    return [
+        (run, settings)
+        for run, settings in find_runs(runs_dir, experiment)
+        if settings.name == model and settings.schedule == DEFAULT_SCHEDULE
+    ]
+
+
+def _best_epoch(run):
+    return run.read_history()[read_json(run.metrics, "best_epoch") - 1]
+
+
 def _rank(experiment, run, settings):
     """What the best run has least of: as the best epoch is chosen, by validation."""
-    best = run.read_history()[read_json(run.metrics, "best_epoch") - 1]
-    return experiment.schedule_of(settings).rank(best)
+    return experiment.schedule_of(settings).rank(_best_epoch(run))
 
 
 def _save(model, path):

@@ -13,7 +13,7 @@ import experiments.networks.finder  # noqa: F401  registers a layer of one of th
 from cli.errors import UserError
 from experiments import EXPERIMENTS
 from experiments.pretrained import keep as keeping
-from experiments.pretrained.cards import FOLDER, cards_of, read_cards, sha256_of
+from experiments.pretrained.cards import FOLDER, cards_of, read_cards, sha256_of, write_cards
 from experiments.pretrained.page import write_page
 from experiments.training.run_folder import VALIDATED_HISTORY, run_of
 from tests.support.commands import DIGITS, ROOT, refused, run, settings_of
@@ -120,6 +120,24 @@ def test_the_best_seed_by_validation_is_kept(two_runs, tmp_path):
         keras.models.load_model(path).get_weights(), trained.get_weights(), strict=True
     ):
         np.testing.assert_allclose(kept, before, rtol=2**-11, atol=1e-7)
+
+
+def test_a_model_is_replaced_by_a_better_run_alone(two_runs, tmp_path):
+    folder = tmp_path / "pretrained"
+    keeping.keep(EXPERIMENTS[DIGITS], "cnn", two_runs, folder=folder)
+    (card,) = read_cards(folder)
+    for kept, replaced in ((card, False), (_with_loss(card, 0.5), True)):
+        write_cards([kept], folder)
+        ((found, path),) = keeping.keep_better(two_runs, folder=folder)
+        assert (found, bool(path)) == (kept, replaced)
+        assert [known.validation for known in read_cards(folder)] == [card.validation]
+    other_images = replace(_with_loss(card, 0.5), data={"seed": 7})
+    write_cards([other_images], folder)
+    assert list(keeping.keep_better(two_runs, folder=folder)) == [(other_images, None)]
+
+
+def _with_loss(card, loss):
+    return replace(card, validation={**card.validation, "loss": loss})
 
 
 def test_a_model_without_a_finished_run_is_refused(tmp_path):
