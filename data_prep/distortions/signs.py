@@ -3,7 +3,6 @@
 Training pictures are drawn by it in the graph and the fixed sets in `data_prep.sets.moved_signs`.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +28,8 @@ class MovedSign(Warp):
             of the result; None: the result is the picture.
         rotation: largest angle, in degrees.
         scale: smallest and largest factor.
-        varied: whether photographs are also turned, zoomed and of other colors, and pictures of
-            other light and color: for training, where there are few photographs.
+        varied: whether photographs are also turned and zoomed, and pictures of other light and
+            color: for training, where there are few photographs.
 
     Example:
         >>> import numpy as np
@@ -50,8 +49,8 @@ class MovedSign(Warp):
 
     @property
     def uniforms(self):
-        """Numbers of a sign: angle, scale, place, background; and what is `varied`."""
-        return 8 + 10 * self.varied
+        """Numbers of a sign: angle, scale, place, background; and turn, zoom, light, colors."""
+        return 8 + 6 * self.varied
 
     @property
     def canvas(self):
@@ -81,11 +80,9 @@ class MovedSign(Warp):
         # A small sign is averaged, not merely read here and there.
         drawn = _read(pasted, theta, "similarity", self.side, supersample=2)
         background = self.background(uniform[:, 4:8], uniform[:, 8:10])
-        if self.varied:
-            background = _in_other_colors(background, uniform[:, 10:14])
         pictures = drawn[..., :3] + (1 - drawn[..., 3:]) * background
         if self.varied:
-            pictures = _in_other_light(pictures, uniform[:, 14:])
+            pictures = _in_other_light(pictures, uniform[:, 10:])
         if self.window is None:
             return pictures
         return read_windows(pictures, self.theta(uniform, images.shape[1]), self.window)
@@ -163,19 +160,6 @@ def _reflected(places, size):
 
     places = ops.mod(places, 2 * size)
     return ops.minimum(places, 2 * size - 1 - places)
-
-
-def _in_other_colors(photographs, uniform):
-    """Half with their channels in another order, each brighter or darker by up to 0.3."""
-    from keras import ops
-
-    as_it_is = (0, 1, 2)
-    orders = np.array([*[as_it_is] * 4, *itertools.permutations(as_it_is)])
-    which = ops.cast(ops.floor(uniform[:, 0] * len(orders)), "int32")
-    permutations = ops.convert_to_tensor(np.eye(3, dtype="float32")[orders])
-    gains = 0.7 + 0.6 * uniform[:, 1:, None]
-    mixing = gains * ops.take(permutations, which, axis=0)
-    return ops.minimum(ops.einsum("nhwc,nkc->nhwk", photographs, mixing), 1)
 
 
 def _in_other_light(pictures, uniform):

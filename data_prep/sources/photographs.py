@@ -16,7 +16,7 @@ PARTS = {
 }
 REDUCTIONS = (1, 2, 4)
 # Collages of training photographs: how many, their height and width, pieces in each.
-COLLAGES, COLLAGE_SIDE, PIECES = 64, 192, 40
+COLLAGES, COLLAGE_SIDE, PIECES = 32, 192, 40
 
 
 @dataclass(frozen=True)

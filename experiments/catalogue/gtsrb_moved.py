@@ -14,7 +14,7 @@ WINDOW, FILTERS = 24, 12
 # sign wherever it is, and follows nothing.
 EXTENT, SCALES = 0.42, (0.1, 0.45)
 # At first signs stand upright in the middle, as large as they are, on any background.
-START = ((0.5, 1.0, 0.5, 0.5, *[None] * 14),)
+START = ((0.5, 1.0, 0.5, 0.5, *[None] * 10),)
 
 
 @dataclass(frozen=True)

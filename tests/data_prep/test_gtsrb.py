@@ -140,17 +140,13 @@ def test_a_sign_in_its_frame_fills_the_middle(signs):
     assert (read[:, 0, 0, 3] == 0).all()
 
 
-def _drawn(warp, signs, noise):
-    return ops.convert_to_numpy(warp(*map(ops.convert_to_tensor, (signs, noise)), None))
-
-
 @given(noise=arrays("float32", (3, 8), elements=st.floats(0, 0.984375, width=32)))
 def test_a_window_reads_its_sign_upright_and_alone(noise):
     """A white sign on a photograph: its window is white, the picture outside of it is not moved."""
     warp = MovedSign("test")
     white = np.ones((3, 32, 32, 4), "float32")
     white[..., 3] = silhouettes(32)["disc"] / 255
-    pictures = _drawn(warp, white, noise)
+    pictures = ops.convert_to_numpy(warp(*map(ops.convert_to_tensor, (white, noise)), None))
     theta = warp.theta(ops.convert_to_tensor(noise), 32)
     read = ops.convert_to_numpy(read_windows(pictures, theta, 33))
     assert pictures.shape == (3, 64, 64, 3)
@@ -164,27 +160,16 @@ def test_a_window_reads_its_sign_upright_and_alone(noise):
 
 
 def test_other_light_and_photographs_move_no_sign(rng):
+    noise, signs = rng.random((4, 14), "float32"), rng.random((4, 32, 32, 4), "float32")
     plain, varied = MovedSign("training"), MovedSign("training", varied=True)
-    noise = rng.random((4, varied.uniforms), "float32")
-    signs = rng.random((4, 32, 32, 4), "float32")
-    pictures = [_drawn(warp, signs, noise[:, : warp.uniforms]) for warp in (plain, varied)]
+    pictures = [
+        ops.convert_to_numpy(warp(*map(ops.convert_to_tensor, (signs, noise[:, :uniforms])), None))
+        for warp, uniforms in ((plain, 8), (varied, 14))
+    ]
     assert 0 <= pictures[1].min() < pictures[1].max() <= 1
     assert (np.abs(np.subtract(*pictures)).mean((1, 2, 3)) > 0.01).all()
     windows_of = [warp.theta(ops.convert_to_tensor(noise), 32) for warp in (plain, varied)]
     np.testing.assert_array_equal(*map(ops.convert_to_numpy, windows_of))
-
-
-def test_other_colors_are_the_same_channels_in_each_order():
-    """With what makes channels brighter or darker in the middle of its range."""
-    signs, noise = np.zeros((40, 32, 32, 4), "float32"), np.full((40, 18), 0.5, "float32")
-    noise[:, 8], noise[:, 10] = 0, np.arange(40) / 40
-    plain, varied = MovedSign("test"), MovedSign("test", varied=True)
-    pictures = [_drawn(warp, signs, noise[:, : warp.uniforms]) for warp in (plain, varied)]
-    np.testing.assert_allclose(*(np.sort(part, axis=-1) for part in pictures), atol=1e-6)
-    as_it_was = (np.abs(np.subtract(*pictures)) < 1e-6).all((1, 2, 3))
-    assert as_it_was.sum() == 20
-    reordered = {tuple(np.argsort(part[0, 0])) for part in pictures[1]}
-    assert len(reordered) == 6
 
 
 def test_a_photograph_is_turned_about_the_square_s_middle():
