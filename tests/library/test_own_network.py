@@ -70,6 +70,28 @@ def test_a_constant_image_gets_no_gradient_through_its_thumbnail(rng, value):
     np.testing.assert_array_equal(gradient, 0)
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [((8, 16), 16), ((16, 17), 32), ((None, 8), 32), ((16, 16, 4), 16), ((8, 8, 17), 32)],
+)
+def test_small_maps_get_a_small_thumbnail(size, side, data_format):
+    thumbnail = Thumbnail(32, 16, data_format=data_format)
+    shape = (2, *size, 3) if data_format == "channels_last" else (2, 3, *size)
+    expected = (2, *[side] * len(size), 3)
+    assert thumbnail.compute_output_shape(shape) == expected
+    assert thumbnail(keras.KerasTensor(shape)).shape == expected
+
+
+def test_the_size_of_a_thumbnail_is_settled_once(rng):
+    """A network built for images of any size reads small ones as it reads others."""
+    layer = SpatialTransformer(output_size=8)
+    model = keras.Sequential([keras.Input((None, None, 1)), layer])
+    for side in (40, 12):
+        assert model(rng.random((2, side, side, 1), "float32")).shape[0] == 2
+    assert layer.localization.layers[0].output.shape == (None, 32, 32, 1)
+
+
 def test_maps_that_are_all_zero_train_the_layers_before_finitely():
     layers_before = layers.Conv2D(2, 3, activation="relu", bias_initializer="zeros")
     model = keras.Sequential(
