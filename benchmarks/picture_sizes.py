@@ -79,7 +79,7 @@ def table(rows):
     cells = {(row["place"], row["side"]): row for row in rows}
     places = list(dict.fromkeys(row["place"] for row in rows))
     sides = list(dict.fromkeys(row["side"] for row in rows))
-    lines = [["transformer", *(f"{side}x{side}" for side in sides)]]
+    lines = [["a training step", *(f"{side}x{side}" for side in sides)]]
     for name, unit in (("pictures_per_second", "pictures/s"), ("mebibytes_a_picture", "MiB")):
         for place in places:
             values = [f"{cells[place, side][name]:,.1f}" for side in sides]
