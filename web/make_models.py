@@ -101,6 +101,7 @@ KINDS = (
             "right": (-25, 25, 18),
             "down": (-25, 25, -12),
         },
+        alone="cnn",
         pen=False,
     ),
 )
