@@ -188,6 +188,8 @@ def test_what_windows_of_moved_signs_enclose_is_that_of_the_report():
     raw, fitted = (f"{100 * windows[name]:.0f} %" for name in ("raw", "fitted"))
     text = RESULTS.replace("\n", " ")
     assert f"The windows overlap the signs by {raw}, and by {fitted} after one similarity" in text
+    (turn,) = re.findall(r"follows (\d+ %) of a turn", committed("results/gtsrb-moved/report.md"))
+    assert f"take back {turn}" in text
     (card,) = (
         card
         for card in json.loads((ROOT / "pretrained" / "cards.json").read_text())
