@@ -149,16 +149,12 @@ def test_volumes_are_those_of_the_benchmarks():
     assert f"within {copy['error']:.4f} voxels" in page("volumes.md")
 
 
-def test_where_to_put_a_transformer_is_that_of_the_benchmarks():
-    from benchmarks import image_folder, picture_sizes
+def test_where_to_put_a_transformer_is_that_of_the_benchmark():
+    from benchmarks.image_folder import table
 
-    for benchmark, name, first_column in (
-        (image_folder, "image-folder", "transformer"),
-        (picture_sizes, "picture-sizes", "a training step"),
-    ):
-        content = json.loads(committed(f"results/benchmarks/{name}-cpu2.json"))
-        header, rows = table_of(page("real-pictures.md"), first_column)
-        assert [header, *rows] == rows_of(benchmark.table(content["rows"]))
+    content = json.loads(committed("results/benchmarks/image-folder-cpu2.json"))
+    header, rows = table_of(page("real-pictures.md"), "transformer")
+    assert [header, *rows] == rows_of(table(content["rows"]))
 
 
 @pytest.mark.parametrize("experiment", ["distorted-mnist", "gtsrb", "gtsrb-moved"])
