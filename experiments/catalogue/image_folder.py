@@ -187,20 +187,17 @@ def window_size(window, input_shape):
 def make_cutter(transform, size, input_shape):
     """A transformer that looks at a thumbnail and cuts a window out of the picture.
 
-    At first the window is the picture's middle at its own resolution.
+    At first it reads the whole picture, shrunk: from a part without the object nothing could tell
+    it where to go.
     """
     from experiments.networks.finder import finder
-    from stn_keras import SpatialTransformer, transforms
+    from stn_keras import SpatialTransformer
 
-    family = transforms.get(transform or "attention")
-    extent = [part / whole for part, whole in zip(size[::-1], input_shape[1::-1], strict=True)]
-    if transform is None:  # one scale for both axes
-        extent = max(extent)
     return SpatialTransformer(
         finder(input_shape, THUMBNAIL),
-        family,
-        initial_theta=family.window(extent=extent),
+        transform or "attention",
         output_size=size,
+        supersample=2,
         fill_mode="nearest",
         name="spatial_transformer",
     )

@@ -25,7 +25,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def pages(setting):
     command = [sys.executable, "-c", PAGES_OF_NEW_ARRAYS, setting]
     untuned = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    return int(subprocess.run(command, env=untuned, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, env=untuned, capture_output=True, text=True, check=True)
+    return int(done.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc of glibc alone is told to")
