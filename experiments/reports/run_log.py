@@ -73,7 +73,11 @@ def _read(folder):
 
 def _plain(result):
     predicted = {name: classes.tolist() for name, classes in result.predicted.items()}
-    return {**asdict(result), "predicted": predicted}
+    # Whole float32 would make most of the file digits that nothing shows.
+    history = [
+        {name: float(f"{value:.6g}") for name, value in row.items()} for row in result.history
+    ]
+    return {**asdict(result), "predicted": predicted, "history": history}
 
 
 def _result(record):
