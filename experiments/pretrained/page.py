@@ -31,8 +31,8 @@ USES = {
 MODULES = {"gtsrb-moved": "experiments.networks.finder"}
 HEAD = """# Trained models
 
-Made by `train.py` of this repository; of several seeds the best by validation. They hold weights
-alone, no state of the optimizer; kernels are rounded to what float16 can hold, and the figures were
+Trained by `train.py` of this repository; of several seeds the best by validation. The files hold
+weights alone, no state of the optimizer; kernels are rounded to what float16 can hold, and the figures were
 measured after that. Keras loads them:
 
 ```python

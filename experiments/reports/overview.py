@@ -29,10 +29,11 @@ HEADING = [
 EXPLANATION = """\
 Accuracy in percent on test images: mean over seeds, its standard error, (number of seeds). The
 epoch is chosen on held-out training images; where there are none it is the last. *As published*:
-trained by the published schedule. *Ours*: trained by ours. *Above published*: points that ours lies
-above the published figure. *p*: McNemar's test of one seed against the classifier without a
-transformer, empty where the answers of one of the two are not on record; the report says for how
-many epochs each was trained. *Training*: minutes a seed, beside whatever else the machine did.
+trained by the published schedule. *Ours*: trained by ours. *Above published*: by how many
+points ours exceeds the published figure. *p*: McNemar's test of one seed against the classifier
+without a transformer, empty where the answers of one of the two are not on record; the report says
+for how many epochs each was trained. *Training*: minutes a seed, on a machine that also ran other
+jobs.
 Where there is no run by our schedule, the last columns are of the published one."""
 
 

@@ -1,4 +1,4 @@
-// The page where one draws: the picture with the window that is read, and what the models say.
+// Where one draws: the picture with the window that is read, and what the models say.
 import { asAffine, compose, inWords, matrixText } from "./affine.js";
 import { addChoices } from "./choices.js";
 import { Drawing, pose } from "./drawing.js";
