@@ -1,5 +1,6 @@
 """Checks and normal forms of arguments, shared by ops, transforms and layers."""
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -29,6 +30,15 @@ def check_choice(name, value, allowed):
     return value
 
 
+def check_count(name, value):
+    """Refuse what is not an integer of at least 1."""
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(
+            f"Expected `{name}` to be an integer of at least 1. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
 # What sizes and places of images of each rank are called.
 SIZE_NAMES = {2: "(height, width)", 3: "(depth, height, width)"}
 IMAGE_NAMES = {2: "images (N, H, W, C)", 3: "volumes (N, D, H, W, C)"}
@@ -42,7 +52,7 @@ def check_size(name, value, rank=2):
         value: what was given.
         rank: how many axes; None: 2 or 3 of a tuple.
     """
-    size = (value,) * (rank or 2) if isinstance(value, numbers.Integral) else value
+    size = same_along_axes(value, rank or 2)
     if (
         not isinstance(size, (tuple, list))
         or len(size) not in ((2, 3) if rank is None else (rank,))
@@ -55,17 +65,28 @@ def check_size(name, value, rank=2):
     return tuple(int(n) for n in size)
 
 
+def same_along_axes(size, rank=2):
+    """A size whose lengths may be tensors; one integer stands for all."""
+    return (size,) * rank if isinstance(size, numbers.Integral) else size
+
+
 def check_fill_value(value):
     """A number as a float, several as a tuple of floats."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
     many = isinstance(value, (tuple, list))
     values = value if many else (value,)
-    if not values or not all(isinstance(number, numbers.Real) for number in values):
+    # 0 times what is not finite is NaN, also inside the image.
+    if not values or not all(is_finite(number) for number in values):
         raise ValueError(
-            "Invalid value for argument `fill_value`. Expected a number or one per channel. "
+            "Invalid value for argument `fill_value`. Expected a finite number or one per channel. "
             f"Received: fill_value={value!r}"
         )
     return tuple(float(number) for number in values) if many else float(value)
+
+
+def is_finite(value):
+    """Whether a value is a number, neither infinite nor NaN."""
+    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 def widest_float(*dtypes):

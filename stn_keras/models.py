@@ -27,7 +27,7 @@ def with_spatial_transformer(
         classifier.
 
     Raises:
-        ValueError: the classifier is not built and `input_shape` is None.
+        ValueError: the classifier does not tell its input shape and `input_shape` is None.
 
     Example:
         >>> layers = keras.layers
@@ -47,11 +47,10 @@ def with_spatial_transformer(
 
 def _read_shape(classifier, input_shape):
     """(H, W, C) of the images that the classifier is built for, or will be."""
-    if classifier.built:
-        return classifier.input_shape[1:]
-    if input_shape is None:
+    read = getattr(classifier, "input_shape", None) if classifier.built else None
+    if read is None and input_shape is None:
         raise ValueError(
-            "Expected `input_shape` for a classifier that is not built, or one that begins with "
-            f"keras.Input. Received: classifier={classifier.name!r}"
+            "Expected `input_shape` for a classifier that is not built or is subclassed, or one "
+            f"that begins with keras.Input. Received: classifier={classifier.name!r}"
         )
-    return input_shape
+    return input_shape if read is None else read[1:]

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import keras
 
+from stn_keras._arguments import is_finite
 from stn_keras.layers import find_transformers
 
 
@@ -30,9 +31,9 @@ def with_localization_rate(
         Keras optimizer for `model.compile`, saved and loaded with the model.
 
     Raises:
-        ValueError: the optimizer is no Keras optimizer or wraps others, `rate` is no positive
-            number, or the model has no transformer that learns or is not built. Later: layers
-            were frozen or thawed since.
+        ValueError: the optimizer is not a Keras optimizer or wraps others, `rate` is not a
+            positive number, or the model has no transformer that learns or is not built. Later:
+            layers were frozen or thawed since.
 
     Example:
         >>> from stn_keras.models import with_spatial_transformer
@@ -46,7 +47,7 @@ def with_localization_rate(
             "Expected `optimizer` to be a Keras optimizer, such as keras.optimizers.Adam(1e-3). "
             f"Received: optimizer={optimizer!r}"
         )
-    if not rate > 0:
+    if not is_finite(rate) or rate <= 0:
         raise ValueError(f"Expected `rate` to be a positive number. Received: rate={rate!r}")
     slow = {id(variable) for variable in localization_variables(model)}
     if not slow:

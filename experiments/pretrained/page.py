@@ -32,8 +32,8 @@ MODULES = {"gtsrb-moved": "experiments.networks.finder"}
 HEAD = """# Trained models
 
 Trained by `train.py` of this repository; of several seeds the best by validation. The files hold
-weights alone, no state of the optimizer; kernels are rounded to what float16 can hold, and the figures were
-measured after that. Keras loads them:
+weights alone, no state of the optimizer; kernels are rounded to what float16 can hold, and the
+figures were measured after that. Keras loads them:
 
 ```python
 import keras

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from stn_keras._arguments import Size, Tensor, to_tensor
+from stn_keras._arguments import Size, Tensor, same_along_axes, to_tensor
 
 # Grids that are kept for the next call, the last used ones.
 _GRIDS = 8
@@ -81,7 +81,7 @@ class Points:
 
 
 def homogeneous_meshgrid(
-    output_size: Size, align_corners: bool = False, dtype: str = "float32"
+    output_size: int | Size, align_corners: bool = False, dtype: str = "float32"
 ) -> np.ndarray:
     """The normalized homogeneous meshgrid of an output image.
 
@@ -89,7 +89,7 @@ def homogeneous_meshgrid(
     says.
 
     Args:
-        output_size: (height, width) of the output, integers.
+        output_size: (height, width) of the output, one integer for a square.
         align_corners: where -1 and 1 lie; see the module's convention.
         dtype: floating dtype of the result.
 
@@ -104,13 +104,17 @@ def homogeneous_meshgrid(
         array([[-0.5,  0. ,  1. ],
                [ 0.5,  0. ,  1. ]], dtype=float32)
     """
-    axes = [_normalized_axis(size, align_corners) for size in reversed(output_size)]
+    size = same_along_axes(output_size)
+    axes = [_normalized_axis(length, align_corners) for length in reversed(size)]
     axes = _meshgrid(axes, np)
     return np.stack([*(axis.ravel() for axis in axes), np.ones(axes[0].size)], -1).astype(dtype)
 
 
 def identity_coordinates(
-    output_size: Size, input_size: Size, align_corners: bool = False, dtype: str = "float32"
+    output_size: int | Size,
+    input_size: int | Size,
+    align_corners: bool = False,
+    dtype: str = "float32",
 ) -> Tensor:
     """Input pixel read by each output pixel under the identity transform.
 
@@ -118,7 +122,7 @@ def identity_coordinates(
     equal the result is exactly the pixel's own index, in both conventions and at every size.
 
     Args:
-        output_size: (height, width) of the output, integers.
+        output_size: (height, width) of the output, one integer for a square.
         input_size: (height, width) of the input, integers or scalar tensors.
         align_corners: where the corners of the two images meet; see the module's convention.
         dtype: floating dtype of the result.
@@ -131,16 +135,17 @@ def identity_coordinates(
         array([[[0., 0.],
                 [1., 0.]]], dtype=float32)
     """
+    sizes = same_along_axes(output_size), same_along_axes(input_size)
     axes = [
         _identity_axis(n_out, n_in, align_corners, dtype)
-        for n_out, n_in in zip(reversed(output_size), reversed(input_size), strict=True)
+        for n_out, n_in in zip(*map(reversed, sizes), strict=True)
     ]
     library = np if all(map(_is_array, axes)) else ops
     return library.stack(_meshgrid(axes, library), axis=-1)
 
 
 def pixels_per_unit(
-    input_size: Size, align_corners: bool = False, dtype: str = "float32"
+    input_size: int | Size, align_corners: bool = False, dtype: str = "float32"
 ) -> Tensor:
     """Pixels per unit of normalized coordinate, for x and for y.
 
@@ -158,30 +163,47 @@ def pixels_per_unit(
         >>> pixels_per_unit((28, 32))
         array([16., 14.], dtype=float32)
     """
-    extents = [_extent(n, align_corners, dtype) / 2 for n in reversed(input_size)]
+    size = same_along_axes(input_size)
+    extents = [_extent(n, align_corners, dtype) / 2 for n in reversed(size)]
     if all(isinstance(extent, float) for extent in extents):
         return np.array(extents, dtype)
     return ops.stack([ops.cast(extent, dtype) for extent in extents])
 
 
-def out_of_bounds_distance(places: Any, *, input_size: Size) -> Tensor:
-    """How far outside the image places lie, 0 inside it.
+def out_of_bounds_distance(coordinates: Any, *, input_size: int | Size) -> Tensor:
+    """How far outside the image coordinates lie, 0 inside it.
 
-    Convention: x and y in pixels of the input; distances in halves of the image's width and height,
+    Convention: (x, y) in pixels of the input; distances in halves of the image's width and height,
     those of x and y added. The image ends at the outer edges of its pixels.
 
     Args:
-        places: (x, y), two floating tensors of the same shape.
+        coordinates: (..., 2), or (..., 3) in a volume, floating.
         input_size: (height, width) of the image, integers or scalar tensors.
 
     Returns:
-        Tensor of the same shape. An infinite x or y counts 1, without a gradient.
+        Tensor (...). An infinite x or y counts 1, without a gradient.
+
+    Raises:
+        ValueError: coordinates of another length than the size.
 
     Example:
-        >>> x, y = ops.array([-0.5, 41.5]), ops.array([0.0, 0.0])
-        >>> ops.convert_to_numpy(out_of_bounds_distance((x, y), input_size=(28, 28))).tolist()
+        >>> places = ops.array([[-0.5, 0.0], [41.5, 0.0]])
+        >>> ops.convert_to_numpy(out_of_bounds_distance(places, input_size=(28, 28))).tolist()
         [0.0, 1.0]
     """
+    coordinates = to_tensor(coordinates)
+    rank = coordinates.shape[-1]
+    size = same_along_axes(input_size, rank)
+    if len(size) != rank:
+        raise ValueError(
+            f"Expected coordinates (..., {len(size)}) for a size of {len(size)}. "
+            f"Received: coordinates.shape={tuple(coordinates.shape)}, input_size={input_size!r}"
+        )
+    return distance_outside([coordinates[..., axis] for axis in range(rank)], size)
+
+
+def distance_outside(places, input_size):
+    """`out_of_bounds_distance` of x, y, ... as separate tensors."""
     dtype = keras.backend.standardize_dtype(places[0].dtype)
     halves = pixels_per_unit(input_size, dtype=dtype)
     distance = 0

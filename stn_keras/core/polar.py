@@ -16,7 +16,7 @@ def polar_coordinates(
     output_size: int | Size,
     input_size: int | Size,
     radius: float | None = None,
-    log: bool = False,
+    log: bool = True,
 ) -> Tensor:
     """Where a polar image is read: its rows are angles, its columns distances from a center.
 
@@ -47,7 +47,7 @@ def polar_coordinates(
 
     Example:
         >>> sizes = {"output_size": (4, 2), "input_size": (9, 9)}
-        >>> places = polar_coordinates([[0.0, 0.0]], radius=4, **sizes)
+        >>> places = polar_coordinates([[0.0, 0.0]], radius=4, log=False, **sizes)
         >>> ops.convert_to_numpy(places)[0, 0].tolist()  # to the right of the middle, (4, 4)
         [[4.0, 4.0], [6.0, 4.0]]
     """
@@ -56,12 +56,12 @@ def polar_coordinates(
         raise ValueError(f"Expected a center (N, 2). Received: center.shape={tuple(center.shape)}")
     height, width = size = check_size("input_size", input_size)
     radius = check_radius(radius, size, log)
-    offsets = to_tensor(_offsets(check_size("output_size", output_size), radius, log))
     dtype = widest_float(center.dtype)
-    units = ops.cast(pixels_per_unit(size), dtype)
-    middle = ops.cast(np.array([(width - 1) / 2, (height - 1) / 2]), dtype)
-    in_pixels = ops.cast(center, dtype) * units + middle
-    return in_pixels[:, None, None] + ops.cast(offsets, dtype)
+    offsets = _offsets(check_size("output_size", output_size), radius, log).astype(dtype)
+    units = pixels_per_unit(size, dtype=dtype)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2], dtype)
+    in_pixels = ops.cast(center, dtype) * to_tensor(units) + to_tensor(middle)
+    return in_pixels[:, None, None] + to_tensor(offsets)
 
 
 def check_radius(radius, input_size, log=False):

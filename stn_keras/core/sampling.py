@@ -33,6 +33,9 @@ from stn_keras.core.fill_modes import (
 )
 from stn_keras.core.kernels import INTERPOLATIONS, OFFSETS, interpolate, taps
 
+# Pixels to a position from which a frame, a copy of the image, costs more than masks.
+_SPARSE = 16
+
 
 def sample(
     images: Tensor,
@@ -158,10 +161,12 @@ def _interpolate(images, places, interpolation, fill_mode, fill_value, dtype, ga
     ]
     bases = [base for base, _ in axes]
     image = _image_of(images, shape)
-    if fill_mode == "constant":
-        neighbors = _read_in_frame(images, image, bases, offsets, fill_value, gather)
-    else:
+    if fill_mode != "constant":
         neighbors = _read_inside(images, image, bases, offsets, fill_mode, gather)
+    elif _is_sparse(images, shape):
+        neighbors = _read_or_fill(images, image, bases, offsets, fill_value, gather)
+    else:
+        neighbors = _read_in_frame(images, image, bases, offsets, fill_value, gather)
     values = [ops.cast(value, dtype) for value in neighbors]
     for _, weights in reversed(axes):
         columns = [backend.spread(ops.cast(weight, dtype), channels) for weight in weights]
@@ -243,6 +248,14 @@ def _image_of(images, shape):
     return ops.minimum(index, ops.shape(images)[0] - 1)
 
 
+def _is_sparse(images, shape):
+    """Whether positions of this shape are far fewer than the pixels, as those of a window are."""
+    positions = shape if images.shape[0] == 1 else shape[1:]
+    size = images.shape[1:-1]
+    known = all(isinstance(length, int) for length in (*size, *positions))
+    return known and math.prod(size) >= _SPARSE * math.prod(positions)
+
+
 def _read_in_frame(images, image, bases, offsets, fill_value, gather):
     """Neighbors (M, C) of each position, the last axis running fastest; outside is the fill.
 
@@ -265,6 +278,22 @@ def _read_in_frame(images, image, bases, offsets, fill_value, gather):
         [offset - min(offsets) for offset in offsets],
         strides[1:],
     )
+
+
+def _read_or_fill(images, image, bases, offsets, fill_value, gather):
+    """As `_read_in_frame`, by masks: the images are not copied."""
+    check_fill_channels(fill_value, images.shape[-1])
+    fill = ops.cast(np.asarray(fill_value, "float64"), images.dtype)
+    outside = [
+        [ops.logical_or(base + offset < 0, base + offset >= length) for offset in offsets]
+        for base, length in zip(bases, ops.shape(images)[1:-1], strict=True)
+    ]
+    masks = [functools.reduce(ops.logical_or, corner) for corner in itertools.product(*outside)]
+    inside = _read_inside(images, image, bases, offsets, "nearest", gather)
+    return [
+        ops.where(ops.expand_dims(mask, -1), fill, pixels)
+        for mask, pixels in zip(masks, inside, strict=True)
+    ]
 
 
 def _read_inside(images, image, bases, offsets, fill_mode, gather):

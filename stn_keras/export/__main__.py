@@ -81,6 +81,12 @@ def _add_comparison(parser):
         help="of the noise's values (default: 0 1, or 0 255 if the model takes integers)",
     )
     parser.add_argument(
+        "--keep-range",
+        action="store_true",
+        help="hand the values of --images to the model as they are (default: uint8 is divided by "
+        "255, unless the model takes integers)",
+    )
+    parser.add_argument(
         "--tolerance",
         type=float,
         default=TOLERANCE,
@@ -99,19 +105,19 @@ def load_images(
     arguments: argparse.Namespace, model: keras.Model
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The images to compare on, and their labels if they have any."""
-    shape = model.input_shape[1:]
-    if arguments.quantize:
-        if not arguments.images:
+    shape, dtype = model.input_shape[1:], model.inputs[0].dtype
+    if not arguments.images:
+        if arguments.quantize:
             raise ExportError("expected --images with --quantize: int8 is fitted to real images")
-        images, labels = read_images(arguments.images, shape)
-        if len(images) <= CALIBRATION:
-            raise ExportError(f"expected more than {CALIBRATION} images, got {len(images)}")
-        return images, labels
-    if arguments.images:
-        return read_images(arguments.images, shape)
-    integers = "int" in model.inputs[0].dtype
-    value_range = arguments.range or ((0, 255) if integers else (0, 1))
-    return noise_images(shape, sum(BATCHES), value_range), None
+        low, high = arguments.range or ((0, 255) if "int" in dtype else (0, 1))
+        if low > high:
+            raise ExportError(f"expected --range LOW HIGH, got {low:g} {high:g}")
+        return noise_images(shape, sum(BATCHES), (low, high)), None
+    scaled = not arguments.keep_range and "int" not in dtype
+    images, labels = read_images(arguments.images, shape, scaled=scaled)
+    if arguments.quantize and len(images) <= CALIBRATION:
+        raise ExportError(f"expected more than {CALIBRATION} images, got {len(images)}")
+    return images.astype(dtype), labels
 
 
 def run(arguments: argparse.Namespace) -> None:

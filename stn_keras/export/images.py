@@ -48,13 +48,14 @@ def noise_images(
 
 
 def read_images(
-    path: str | os.PathLike, shape: Sequence[int | None]
+    path: str | os.PathLike, shape: Sequence[int | None], *, scaled: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Images for a model, and their labels, from an .npz.
 
     Args:
         path: an .npz with images named by one of `LAYOUTS`, or with a single array.
         shape: (H, W, C) of the model's images.
+        scaled: as in `fit_images`.
 
     Returns:
         (images (N, H, W, C) of `fit_images`, labels (N,), or None if the file has none).
@@ -70,25 +71,27 @@ def read_images(
     if not np.isfinite(images).all():
         raise ExportError(f"expected finite images in {path}")
     if not labels:
-        return fit_images(images, shape), None
+        return fit_images(images, shape, scaled=scaled), None
     if labels[0].shape != images.shape[:1] or labels[0].dtype.kind not in "ui":
         raise ExportError(f"expected integer labels (N,) in {path}, got {labels[0].shape}")
-    return fit_images(images, shape), labels[0]
+    return fit_images(images, shape, scaled=scaled), labels[0]
 
 
-def fit_images(images: np.ndarray, shape: Sequence[int | None]) -> np.ndarray:
+def fit_images(
+    images: np.ndarray, shape: Sequence[int | None], *, scaled: bool = True
+) -> np.ndarray:
     """Images resized to a model's height, width and channels.
 
     Args:
-        images: (N, H, W) or (N, H, W, C), uint8, which is scaled to [0, 1], or numbers that keep
-            their range.
+        images: (N, H, W) or (N, H, W, C), numbers.
         shape: (H', W', C') of the result; a None keeps the images' own size. C' is C, 1 or, from
             one channel, anything.
+        scaled: whether uint8 becomes [0, 1]; other numbers keep their range.
 
     Returns:
         (N, H', W', C'), float32.
     """
-    scale = 255 if images.dtype == np.uint8 else 1
+    scale = 255 if scaled and images.dtype == np.uint8 else 1
     images = np.asarray(images, "float32") / scale
     images = images if images.ndim == 4 else images[..., None]
     height, width, channels = (new or old for new, old in zip(shape, images.shape[1:], strict=True))

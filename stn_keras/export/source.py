@@ -9,10 +9,10 @@ from stn_keras.layers import find_transformers
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """The model, remade in float32 if any of its layers computes in half precision.
+    """The model, remade in float32 if any of its layers computes or is kept in another precision.
 
     Args:
-        model: a Keras model. Its weights are float32 in either case.
+        model: a Keras model.
 
     Returns:
         `model` or its copy in float32.

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from stn_keras._arguments import IMAGE_NAMES, Shape
+from stn_keras._arguments import IMAGE_NAMES, Shape, check_count
 from stn_keras.core.matrices import compose
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.ops.warping import warp_by
@@ -57,10 +57,7 @@ class IterativeSpatialTransformer(SpatialTransformer):
         **arguments: Any,
     ):
         super().__init__(localization, transform, **arguments)
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(
-                f"Expected `steps` to be an integer of at least 1. Received: steps={steps!r}"
-            )
+        check_count("steps", steps)
         if not isinstance(self.transform, (AffineFamily, Homography)):
             raise ValueError(
                 "Expected a transform whose compositions are of its kind: an affine one or a "

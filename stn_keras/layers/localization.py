@@ -133,3 +133,12 @@ def standardize(images):
     seen = variance > least
     deviation = ops.sqrt(ops.where(seen, variance, ops.ones_like(variance)))
     return ops.where(seen, centered / deviation, ops.zeros_like(centered))
+
+
+def check_localization(localization):
+    """Refuse a localization network that is no layer."""
+    if localization is not None and not isinstance(localization, keras.layers.Layer):
+        raise ValueError(
+            "Expected `localization` to be None or a Keras layer from images to features. "
+            f"Received: localization={localization!r}"
+        )

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import Shape, array_to_tensor
+from stn_keras._arguments import Shape, array_to_tensor, check_count
 from stn_keras.layers.spatial_transformer import SpatialTransformer
 from stn_keras.transforms import Transform
 
@@ -63,10 +63,7 @@ class ParallelSpatialTransformer(SpatialTransformer):
         initial_theta: Any = None,
         **arguments: Any,
     ):
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(
-                f"Expected `count` to be an integer of at least 1. Received: count={count!r}"
-            )
+        check_count("count", count)
         transform = transforms.get(transform, arguments.get("align_corners"), arguments.get("rank"))
         if initial_theta is None:
             initial_theta = windows(transform, count)
@@ -112,7 +109,7 @@ class ParallelSpatialTransformer(SpatialTransformer):
 
 
 def windows(transform: Transform, count: int) -> np.ndarray:
-    """theta (count, P) of windows that lie side by side and fill the image.
+    """theta (count, P) of windows that lie side by side and fill the image, of volumes each slice.
 
     Convention: as many columns as rows, or one more, left to right and top to bottom. A transform
     with one scale for both axes keeps the larger; one without a scale shifts only.
@@ -138,4 +135,8 @@ def windows(transform: Transform, count: int) -> np.ndarray:
         for row in range(rows)
         for column in range(columns)
     ]
-    return np.stack([transform.window(center, (width, height)) for center in centers[:count]])
+    deeper = transform.rank - 2
+    extent = (width, height) + (1,) * deeper
+    return np.stack(
+        [transform.window(center + (0,) * deeper, extent) for center in centers[:count]]
+    )

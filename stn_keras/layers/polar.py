@@ -15,7 +15,7 @@ from stn_keras._arguments import (
     check_size,
 )
 from stn_keras.core.polar import check_radius, polar_coordinates
-from stn_keras.layers.localization import default_localization
+from stn_keras.layers.localization import check_localization, default_localization
 from stn_keras.layers.theta_regressor import ThetaRegressor
 from stn_keras.ops.warping import Reader, warped_shape
 
@@ -75,6 +75,7 @@ class PolarTransformer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        check_localization(localization)
         self.output_size = None if output_size is None else check_size("output_size", output_size)
         self.radius, self.log, self.bounds = radius, log, bounds
         self.reader = Reader(
@@ -90,6 +91,8 @@ class PolarTransformer(keras.layers.Layer):
         self.regressor = ThetaRegressor(
             "translation", bounds=bounds or {"shift": (-1, 1)}, name="center"
         )
+        if not self.trainable:  # an argument of Keras's, which knows of no layers inside yet
+            self.localization.trainable = self.regressor.trainable = False
 
     def build(self, images_shape: Shape) -> None:
         self.reader.check_images(images_shape, rank=2)

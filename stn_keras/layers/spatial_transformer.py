@@ -1,6 +1,5 @@
 """The spatial transformer: localization, theta and warp in one layer."""
 
-import numbers
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -18,9 +17,10 @@ from stn_keras._arguments import (
     check_data_format,
     check_fill_value,
     check_size,
+    is_finite,
 )
-from stn_keras.core.coordinates import out_of_bounds_distance
-from stn_keras.layers.localization import default_localization
+from stn_keras.core.coordinates import distance_outside
+from stn_keras.layers.localization import check_localization, default_localization
 from stn_keras.layers.theta_regressor import ThetaRegressor
 from stn_keras.ops.warping import (
     Reader,
@@ -120,7 +120,7 @@ class SpatialTransformer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _check_localization(localization)
+        check_localization(localization)
         _check_start(initial_theta, self._start_rank)
         _check_penalty(outside_penalty)
         self.outside_penalty = outside_penalty
@@ -272,7 +272,7 @@ class SpatialTransformer(keras.layers.Layer):
         output_size = self.output_size or self._input_size(images)
         grid = grid_of(self.reader, self.theta_transform, output_size, images, count)
         places = backend.run(grid, theta)
-        distance = out_of_bounds_distance(places, input_size=grid.input_size)
+        distance = distance_outside(places, grid.input_size)
         self.add_loss(self.outside_penalty * ops.mean(distance))
         warped = backend.run(self.reader, images, places)
         return warped if count is None else split(self.reader, warped, count)
@@ -392,24 +392,18 @@ def find_transformers(layer: keras.layers.Layer) -> list[SpatialTransformer]:
     return list(dict.fromkeys(found for part in parts for found in find_transformers(part)))
 
 
-def _check_localization(localization):
-    if localization is not None and not isinstance(localization, keras.layers.Layer):
-        raise ValueError(
-            "Expected `localization` to be None or a Keras layer from images to features. "
-            f"Received: localization={localization!r}"
-        )
-
-
 def _check_start(initial_theta, rank):
     if initial_theta is not None and np.ndim(initial_theta) != rank:
         shape = "(P,)" if rank == 1 else "(count, P)"
         raise ValueError(
             f"Expected `initial_theta` of shape {shape}. Received: shape={np.shape(initial_theta)}"
         )
+    if initial_theta is not None and not np.isfinite(initial_theta).all():
+        raise ValueError(f"Expected a finite `initial_theta`. Received: {initial_theta!r}")
 
 
 def _check_penalty(outside_penalty):
-    if not isinstance(outside_penalty, numbers.Real) or outside_penalty < 0:
+    if not is_finite(outside_penalty) or outside_penalty < 0:
         raise ValueError(
             "Expected `outside_penalty` to be a number of at least 0. "
             f"Received: outside_penalty={outside_penalty!r}"

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from stn_keras._arguments import check_count
 from stn_keras.layers import SpatialTransformer, find_transformers
 from stn_keras.monitor import pictures
 from stn_keras.monitor.statistics import are_alike, find_problems, theta_statistics
@@ -269,7 +270,4 @@ def _check_options(layer, shown):
             "Expected `layer` to be a SpatialTransformer, the name of one, or None. "
             f"Received: layer={layer!r}"
         )
-    if not isinstance(shown, int) or shown < 1:
-        raise ValueError(
-            f"Expected `shown` to be an integer of at least 1. Received: shown={shown!r}"
-        )
+    check_count("shown", shown)

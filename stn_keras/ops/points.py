@@ -1,5 +1,6 @@
 """Annotations through a warp: points, boxes, and boxes as windows to read."""
 
+import functools
 from typing import Any
 
 import keras
@@ -203,15 +204,17 @@ def transform_boxes(
     corners = _corners(boxes) - _HALF_PIXEL
     moved = transform_points(
         theta,
-        ops.reshape(corners, (*ops.shape(boxes)[:-2], -1, 2)),
+        ops.reshape(corners, (*ops.shape(boxes)[:-2], 4 * ops.shape(boxes)[-2], 2)),
         output_size=sizes[0],
         input_size=sizes[1],
         transform=transform,
         direction=direction,
         align_corners=align_corners,
     )
-    moved = ops.reshape(moved, (-1, ops.shape(boxes)[-2], 4, 2)) + _HALF_PIXEL
-    around = ops.concatenate([ops.min(moved, axis=2), ops.max(moved, axis=2)], axis=-1)
+    shape = ops.shape(moved)[0], ops.shape(boxes)[-2], 4, 2
+    corners = ops.unstack(ops.reshape(moved, shape) + _HALF_PIXEL, axis=2)
+    least, negated = _least(corners), _least([-corner for corner in corners])
+    around = ops.concatenate([least, -negated], axis=-1)
     return _convert(around, "xyxy", bounding_box_format, after)
 
 
@@ -273,6 +276,15 @@ def _convert(boxes, source, target, size):
     return keras.utils.bounding_boxes.convert_format(
         boxes, source, target, height=height, width=width, dtype=dtype
     )
+
+
+def _least(tensors):
+    """The least of some tensors, NaN where one is; Keras's `min` takes no empty ones."""
+
+    def lesser(one, other):
+        return ops.where(ops.logical_or(one < other, ops.isnan(one)), one, other)
+
+    return functools.reduce(lesser, tensors)
 
 
 def _corners(boxes):

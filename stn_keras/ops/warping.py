@@ -16,6 +16,7 @@ from stn_keras._arguments import (
     any_symbolic,
     array_to_tensor,
     check_choice,
+    check_count,
     check_data_format,
     check_fill_value,
     check_size,
@@ -148,7 +149,8 @@ def warp(
         images: (N, H, W, C), or (N, C, H, W) with "channels_first"; one image is read by every
             theta, without copies. Volumes (N, D, H, W, C) for a transform of rank 3.
         theta: (N, P), P being the transform's `num_parameters`, or as its formula has it,
-            (N, 2, 3); one theta is applied to every image; (N, K, P) reads each image K times.
+            (N, 2, 3); (N, K, P) reads each image K times. One theta is applied to every image,
+            where their count is known when the graph is built.
         transform: a name in `stn_keras.transforms.FAMILIES`, or a `Transform`.
         output_size: (height, width) or (depth, height, width) of the output, one integer for all;
             None: the images'.
@@ -188,6 +190,9 @@ def warp(
     fill = interpolation, fill_mode, check_fill_value(fill_value)
     reader = Reader(*fill, check_data_format(data_format), supersample)
     if any_symbolic(images, theta):
+        images, theta = (
+            each if any_symbolic(each) else array_to_tensor(each) for each in (images, theta)
+        )
         reader.check_images(images.shape, transform.rank)
         return Warp(transform, output_size, reader, compiled)(images, theta)
     return warp_by(reader, transform, output_size, images, theta, compiled)
@@ -232,10 +237,12 @@ class Warp(keras.Operation):
 
     def compute_output_spec(self, images, theta):
         self.reader.check_images(images.shape, self.transform.rank)
+        check_batches(images.shape, theta.shape, self.transform)
         count = count_of(self.transform, theta.shape)
+        thetas = 1 if is_single(self.transform, theta.shape) else theta.shape[0]
         output_size = self.output_size or self.reader.size_of(images.shape)
         shape = warped_shape(self.reader, images.shape, output_size, count)
-        batch = theta.shape[0] if images.shape[0] == 1 else images.shape[0]
+        batch = thetas if images.shape[0] == 1 else images.shape[0]
         return sampled_spec(images, (batch, *shape[1:]))
 
     def get_config(self):
@@ -311,11 +318,7 @@ def split(reader, warped, count):
 
 def check_supersample(supersample, transform=None):
     """Refuse a `supersample` that is no count, or whose places would lie unevenly."""
-    if not isinstance(supersample, int) or supersample < 1:
-        raise ValueError(
-            "Expected `supersample` to be an integer of at least 1. "
-            f"Received: supersample={supersample!r}"
-        )
+    check_count("supersample", supersample)
     if supersample > 1 and transform is not None and transform.align_corners:
         raise ValueError(
             "Expected `align_corners=False` with `supersample`. "

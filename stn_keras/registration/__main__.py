@@ -69,7 +69,13 @@ def run(arguments: argparse.Namespace) -> None:
         mask=mask,
         verbose=0 if arguments.quiet else 1,
     )
-    aligned = warp(moving[None], found.theta, found.transform, found.fixed_size)
+    aligned = warp(
+        moving[None],
+        found.theta,
+        found.transform,
+        found.fixed_size,
+        data_format="channels_last",
+    )
     aligned = ops.convert_to_numpy(aligned)[0]
     board = arguments.out.with_name(f"{arguments.out.stem}-checkerboard.png")
     _save(arguments.out, aligned)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from stn_keras import transforms
-from stn_keras._arguments import check_choice
+from stn_keras._arguments import check_choice, check_count
 from stn_keras.ops.warping import warp
 from stn_keras.registration import descent, least_squares, starts
 from stn_keras.registration.least_squares import MOST_PARAMETERS
@@ -74,7 +74,8 @@ def register(
         first scaled to the fixed image's mean and deviation.
 
     Raises:
-        ValueError: images that do not fit together, an empty mask, or no overlap to start with.
+        ValueError: images that do not fit together, an empty mask, no overlap to start with, or
+            malformed `steps`, `levels` or `bounds`.
 
     Reference:
         Baker and Matthews 2004, Lucas-Kanade 20 years on; Mattes et al. 2003 for mutual
@@ -89,7 +90,7 @@ def register(
     """
     moving, fixed = np.asarray(moving), np.asarray(fixed)
     family = _family(transform, fixed)
-    shape, (moving, fixed) = fixed.shape, _pair(moving, fixed, family.rank)
+    shape, (moving, fixed) = fixed.shape, _pair(moving, fixed, family)
     mask = _mask(mask, fixed)
     loss = loss if callable(loss) else check_choice("loss", loss, LOSSES)
     by_squares = loss in least_squares.LOSSES and family.num_parameters <= MOST_PARAMETERS
@@ -97,7 +98,7 @@ def register(
         family,
         loss,
         by_squares,
-        steps or _STEPS["least squares" if by_squares else "descent"],
+        _step_count(steps, by_squares),
         _constraint(family, bounds),
         robust,
         smoothness,
@@ -220,14 +221,24 @@ def _sized(transform, size):
     return transform
 
 
-def _pair(moving, fixed, rank):
+def _step_count(steps, by_squares):
+    if steps is None:
+        return _STEPS["least squares" if by_squares else "descent"]
+    return check_count("steps", steps)
+
+
+def _pair(moving, fixed, transform):
     """Images (N, *size, C), float32."""
+    rank = transform.rank
     pair = _images("moving", moving, rank), _images("fixed", fixed, rank)
     if len({(len(images), images.shape[-1]) for images in pair}) > 1:
         raise ValueError(
             "Expected as many moving as fixed images, of as many channels. "
             f"Received: moving.shape={moving.shape}, fixed.shape={fixed.shape}"
         )
+    size = pair[1].shape[1:-1]
+    if isinstance(transform, DenseFlow) and transform.size != size:
+        raise ValueError(f"Expected a flow of size {size}. Received: {transform!r}")
     return pair
 
 
@@ -267,9 +278,7 @@ def _level_count(levels, *images):
     most = level_count(*(array.shape[1:-1] for array in images))
     if levels is None:
         return most
-    if not isinstance(levels, int) or levels < 1:
-        raise ValueError(f"Expected `levels` to be an integer of at least 1. Received: {levels!r}")
-    return levels
+    return check_count("levels", levels)
 
 
 def _start(transform, initial_theta, count):

@@ -58,14 +58,14 @@ def get(
         transform: a name in `FAMILIES`, or a `Transform`.
         align_corners: convention of a transform made from its name, None: False. A transform passed
             as an object has its own; None takes it, another one is refused.
-        rank: 2, or 3 for volumes, of a transform made from its name, None: 2; of an object, the
-            same holds.
+        rank: 2, or 3 for volumes, of a transform made from its name, None: 2. An object has its
+            own; None takes it, another one is refused.
 
     Returns:
         A `Transform`.
 
     Raises:
-        ValueError: unknown name, or an object of the other convention.
+        ValueError: unknown name, or an object of the other convention or rank.
 
     Example:
         >>> get("affine")

@@ -93,7 +93,7 @@ class AffineFamily(Transform):
 
 
 class TurningFamily(AffineFamily):
-    """An affine family that keeps shapes, where it is told so of pixels that are no squares too.
+    """An affine family that keeps shapes; with `spacing`, also where pixels are not square.
 
     Args:
         align_corners: as in `Transform`.
@@ -155,7 +155,7 @@ def check_spacing(spacing, rank):
     """The distances of pixels along each axis, as a tuple of numbers; None: all the same."""
     if spacing is None:
         return None
-    if len(spacing) != rank or not all(length > 0 for length in spacing):
+    if np.shape(spacing) != (rank,) or not all(length > 0 for length in spacing):
         raise ValueError(
             f"Expected `spacing` as {SIZE_NAMES[rank]}, positive numbers. "
             f"Received: spacing={spacing!r}"

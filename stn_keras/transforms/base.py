@@ -30,7 +30,7 @@ class Transform(abc.ABC):
         rank: how many axes its images have: 2, height and width, or 3, with a depth before them.
 
     Raises:
-        ValueError: `align_corners` is no boolean, or a rank that the family has not.
+        ValueError: `align_corners` is not a boolean, or a rank that the family does not have.
     """
 
     ranks: tuple[int, ...] = (2,)
@@ -94,7 +94,7 @@ class Transform(abc.ABC):
 
         Raises:
             ValueError: the family cannot make the window: it has no shift for one off the center,
-                or parameters without a role.
+                or parameters without a role; or a center of another length.
 
         Example:
             >>> from stn_keras.transforms import Attention
@@ -103,6 +103,8 @@ class Transform(abc.ABC):
         """
         extents = np.broadcast_to(np.asarray(extent, "float64"), self.rank).tolist()
         centers = [0.0] * self.rank if center is None else [float(place) for place in center]
+        if len(centers) != self.rank:
+            raise ValueError(f"Expected a center of {self.rank} numbers. Received: {center!r}")
         if not any(centers) and set(extents) == {1}:
             return self.identity
         roles = {block.role for block in self.parameters}
@@ -114,8 +116,11 @@ class Transform(abc.ABC):
         values = {"scale": max(extents)}
         for axis, place, part in zip("xyz", centers, extents, strict=False):
             values |= {f"shift_{axis}": place, f"scale_{axis}": part, f"matrix_{axis * 2}": part}
-        theta = [values.get(block.role or "", block.identity) for block in self.parameters]
-        return np.array(theta, "float32")
+        blocks = [
+            np.full(block.size, values.get(block.role or "", block.identity))
+            for block in self.parameters
+        ]
+        return np.concatenate(blocks).astype("float32")
 
     @abc.abstractmethod
     def map_points(self, theta: Tensor, points: Points) -> tuple:

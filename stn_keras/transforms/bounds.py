@@ -47,15 +47,10 @@ class Bounds:
     """
 
     def __init__(self, transform, start, limits):
-        if not isinstance(limits, Mapping):
-            raise ValueError(
-                "Expected `bounds` to be a dictionary, parameter -> (low, high) or a number. "
-                f"Received: bounds={limits!r}"
-            )
+        low, high = limits_of(transform, limits)
         self.start = np.array(start, "float32")
         for name, value in limits.items():
             self._check_inside(name, value, positions(transform, name))
-        low, high = limits_of(transform, limits)
         self.start = np.where(low == high, low, self.start)
         self._low, self._high = low - self.start, high - self.start
 
@@ -87,14 +82,19 @@ def limits_of(transform, limits):
     """The lowest and highest theta that bounds allow, each (P,) float32, equal where it is fixed.
 
     Raises:
-        ValueError: as `Bounds`.
+        ValueError: an unknown parameter, or malformed bounds.
     """
+    if not isinstance(limits, Mapping):
+        raise ValueError(
+            "Expected `bounds` to be a dictionary, parameter -> (low, high) or a number. "
+            f"Received: bounds={limits!r}"
+        )
     low = np.full(transform.num_parameters, -np.inf, "float32")
     high = np.full(transform.num_parameters, np.inf, "float32")
     for name, value in limits.items():
         at = positions(transform, name)
         fixed = isinstance(value, numbers.Real)
-        low[at], high[at] = [_in_theta_units(name, value)] * 2 if fixed else _bounds(name, value)
+        low[at], high[at] = _bounds(name, (value, value) if fixed else value)
     return low, high
 
 
@@ -148,10 +148,13 @@ def _bounds(name, value):
             f"Expected (low, high) or a number for the bounds of {name!r}. Received: {value!r}"
         )
     infinite = (-math.inf, math.inf)
-    return [
+    low, high = (
         none if bound is None else _in_theta_units(name, bound)
         for bound, none in zip(value, infinite, strict=True)
-    ]
+    )
+    if not low <= high:
+        raise ValueError(f"Expected low <= high for the bounds of {name!r}. Received: {value!r}")
+    return low, high
 
 
 def _in_theta_units(name, value):

@@ -25,7 +25,8 @@ class DenseFlow(Transform):
         rank: that of `size`, which may be left out.
 
     Raises:
-        ValueError: `size` is not two positive integers, or another output size is asked for.
+        ValueError: `size` is not two or three positive integers, or another output size is asked
+            for.
 
     Reference:
         Jaderberg et al. 2015 (arXiv:1506.02025), section 3.2, the general case.

@@ -19,10 +19,9 @@ class Similarity(TurningFamily):
     Of volumes theta is [s rx ry rz tx ty tz], with the axis of the turn, as long as its angle.
 
     Convention: inverse mapping, output to input, after the identity's resize: offsets from the
-    center, in pixels of the input, are multiplied by s [cos -sin; sin cos]; tx = 1 is half
-    the width. A positive
-    angle turns the window read clockwise, so the picture counter-clockwise. Shapes are kept on
-    images that are not square.
+    center, in pixels of the input, are multiplied by s [cos -sin; sin cos]; tx = 1 is half the
+    width. A positive angle turns the window read clockwise, so the picture counter-clockwise.
+    Shapes are kept on images that are not square.
 
     Args:
         align_corners: False: -1 and 1 are the outer edges of the corner pixels. True: their

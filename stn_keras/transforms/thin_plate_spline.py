@@ -66,7 +66,8 @@ class ThinPlateSpline(Transform):
         extent: float | Sequence[float] = 1.0,
     ) -> np.ndarray:
         """As `Transform.window`, by the spline that bends nothing."""
-        moves = control_points(self.grid) * (np.array(extent) - 1) + (center or (0, 0))
+        moves = control_points(self.grid) * (np.array(extent) - 1)
+        moves += (0, 0) if center is None else center
         return moves.ravel().astype("float32")
 
     def map_points(self, theta: Tensor, points: Points) -> tuple:
@@ -144,4 +145,4 @@ def _like(array, tensor):
     """An array of NumPy as what `tensor` is, in its dtype."""
     if isinstance(tensor, np.ndarray):
         return array
-    return ops.cast(to_tensor(array), tensor.dtype)
+    return to_tensor(array.astype(keras.backend.standardize_dtype(tensor.dtype)))

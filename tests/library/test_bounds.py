@@ -71,6 +71,8 @@ def test_groups_stand_for_their_parameters():
         ({"scale": (0.5, 2)}, "Affine has shift, a, b, tx"),
         ({"a": (1.5, 2)}, "both sides"),
         ({"a": (0, 1)}, "both sides"),
+        ({"a": (2, 0)}, "low <= high"),
+        ({"tx": float("nan")}, "low <= high"),
         ({"a": (0, 1, 2)}, "Expected \\(low, high\\)"),
         ({"a": "free"}, "Expected \\(low, high\\)"),
         ([("a", 1)], "dictionary"),

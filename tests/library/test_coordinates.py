@@ -68,5 +68,13 @@ def test_points_at_the_pixels_are_those_of_the_grid(output_size, input_size, ali
 def test_out_of_bounds_distance_is_in_halves_of_the_image():
     x = np.float32([[-0.5, 19.5, 29.5, 9.5, np.inf]])
     y = np.float32([[4.5, -5.5, 4.5, 14.5, 4.5]])
-    distance = numpy(out_of_bounds_distance((ops.array(x), ops.array(y)), input_size=(10, 20)))
+    distance = numpy(out_of_bounds_distance(np.stack([x, y], -1), input_size=(10, 20)))
     np.testing.assert_allclose(distance, [[0, 1, 1, 1, 1]], atol=1e-6)
+    with pytest.raises(ValueError, match="input_size"):
+        out_of_bounds_distance(np.zeros((4, 2), "float32"), input_size=(5, 10, 20))
+
+
+def test_one_integer_is_the_size_of_a_square():
+    np.testing.assert_array_equal(homogeneous_meshgrid(4), homogeneous_meshgrid((4, 4)))
+    np.testing.assert_array_equal(pixels_per_unit(4), pixels_per_unit((4, 4)))
+    np.testing.assert_array_equal(identity_coordinates(4, 8), identity_coordinates((4, 4), (8, 8)))

@@ -381,6 +381,21 @@ def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("dtype", "options", "largest"),
+    [("float32", (), 0.2), ("float32", ("--keep-range",), 51), ("uint8", (), 51)],
+)
+def test_images_have_the_range_that_the_model_takes(tmp_path, dtype, options, largest):
+    np.savez(tmp_path / "set.npz", x=np.full((101, 4, 4), 51, "uint8"), y=np.zeros(101, int))
+    model = keras.Sequential([keras.Input((4, 4, 1), dtype=dtype), keras.layers.Flatten()])
+    line = ["x.keras", "--format", "onnx", "--out", "x.onnx", "--images", tmp_path / "set.npz"]
+    arguments = __main__.command_line().parse_args([*map(str, line), *options])
+    images, labels = __main__.load_images(arguments, model)
+    assert images.dtype == dtype
+    np.testing.assert_allclose(images, np.full((101, 4, 4, 1), largest, dtype))
+    assert len(labels) == 101
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (("absent.keras", "--format", "onnx", "--out", "x.onnx"), "got absent.keras"),
@@ -388,6 +403,7 @@ def test_the_command_compares_a_quantized_model(tmp_path, monkeypatch, capsys):
         ((".", "--format", "onnx", "--out", "x.onnx", "--images", "absent.npz"), "absent.npz"),
         ((".", "--format", "litert", "--out", "x.tflite", "--quantize", "full"), "--images with"),
         ((".", "--format", "saved_model", "--out", "model.keras/x"), "model.keras"),
+        ((".", "--format", "onnx", "--out", "x.onnx", "--range", "1", "0"), "got 1 0"),
     ],
 )
 def test_the_command_refuses_in_one_line(tmp_path, monkeypatch, capsys, arguments, expected):

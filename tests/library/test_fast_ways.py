@@ -60,6 +60,13 @@ def test_sizes_and_fills(shape, fill_value):
     assert_same(*inputs(shape), fill_value=fill_value)
 
 
+@pytest.mark.parametrize("fill_value", [0.0, (0.5, -1.0)])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_a_small_window_of_large_images(interpolation, fill_value):
+    arguments = {"interpolation": interpolation, "fill_value": fill_value}
+    assert_same(*inputs(SHAPES["large"]), output_size=(7, 9), **arguments)
+
+
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_kernels_and_fill_modes(fill_mode, interpolation):

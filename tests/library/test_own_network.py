@@ -15,6 +15,7 @@ from experiments.networks.keras_post import cnn
 from stn_keras import (
     IterativeSpatialTransformer,
     ParallelSpatialTransformer,
+    PolarTransformer,
     Sampler,
     SpatialTransformer,
     with_spatial_transformer,
@@ -202,6 +203,9 @@ def built(layer=None, shape=(2, 8, 8, 1)):
             lambda: with_spatial_transformer(keras.Sequential([layers.Flatten()])),
             "Expected `input_shape` for a classifier that is not built",
         ),
+        (lambda: SpatialTransformer(initial_theta=np.full(6, np.nan)), "finite `initial_theta`"),
+        (lambda: SpatialTransformer(outside_penalty=np.nan), "outside_penalty"),
+        (lambda: PolarTransformer("x"), "Expected `localization`"),
         (
             lambda: with_localization_rate("adam", with_spatial_transformer(cnn()), 0.1),
             "Expected `optimizer` to be a Keras optimizer.*'adam'",
@@ -226,6 +230,23 @@ def test_maps_of_other_channels_may_share_a_built_layer(rng):
     images, maps = rng.random((2, 8, 8, 1)), rng.random((2, 8, 8, 5))
     outputs = built()(maps, localization_inputs=images)
     np.testing.assert_array_equal(ops.convert_to_numpy(outputs), maps.astype("float32"))
+
+
+def test_a_subclassed_classifier_takes_the_shape_of_the_images():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.scores = layers.Dense(2)
+
+        def call(self, images):
+            return self.scores(layers.Flatten()(images))
+
+    classifier = Own()
+    classifier(np.zeros((1, 8, 8, 1)))
+    model = with_spatial_transformer(classifier, input_shape=(8, 8, 1))
+    assert model.output_shape == (None, 2)
+    with pytest.raises(ValueError, match="input_shape"):
+        with_spatial_transformer(classifier)
 
 
 def test_a_classifier_that_is_not_built_takes_the_shape_of_the_images():

@@ -226,6 +226,13 @@ def test_a_box_becomes_the_box_around_its_corners():
     np.testing.assert_allclose(numpy(whole)[0, 0], [0, 0, 20, 20], atol=1e-5)
 
 
+@pytest.mark.parametrize(("count", "thetas"), [((2, 0), 2), ((0,), 1), ((0, 3), 0)])
+def test_images_without_boxes(count, thetas):
+    theta = np.tile(np.float32([[1, 0, 0, 0, 1, 0]]), (thetas, 1))
+    moved = transform_boxes(theta, np.zeros((*count, 4), "float32"), **SIZES)
+    assert tuple(moved.shape) == (thetas, count[-1], 4)
+
+
 def test_a_mask_is_carried_by_reading_its_nearest_pixels():
     """Labels stay labels, and those of a box lie in the box that is carried beside them."""
     mask = np.zeros((1, *INPUT_SIZE, 1), "float32")

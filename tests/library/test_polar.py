@@ -77,7 +77,8 @@ def test_the_center_moves_all_places_alike(rng):
 def test_the_layer_starts_at_the_middle(rng, tmp_path):
     images = rng.random((2, *SIZE, 3)).astype("float32")
     layer = PolarTransformer(output_size=(24, 16), radius=15, log=False)
-    places = polar_coordinates(np.zeros((2, 2)), output_size=(24, 16), input_size=SIZE, radius=15)
+    sizes = {"output_size": (24, 16), "input_size": SIZE}
+    places = polar_coordinates(np.zeros((2, 2)), radius=15, log=False, **sizes)
     np.testing.assert_allclose(numpy(layer(images)), numpy(sample(images, places)), atol=1e-5)
     np.testing.assert_array_equal(numpy(layer.predict_center(images)), np.zeros((2, 2)))
 
@@ -94,6 +95,16 @@ def test_the_layer_is_saved_and_loaded(data_format, rng, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), expected)
+
+
+def test_a_frozen_layer_stays_frozen(tmp_path):
+    layer = PolarTransformer(output_size=(8, 6))
+    layer.trainable = False
+    model = keras.Sequential([keras.Input((*SIZE, 1)), layer])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for each in (model, loaded, keras.models.clone_model(model)):
+        assert not each.trainable_variables
 
 
 @pytest.mark.slow
@@ -120,7 +131,7 @@ def test_the_layer_learns_to_find_the_center(rng):
     [
         ({"center": [0.0, 0.0]}, "center"),
         ({"radius": 0.5, "log": True}, "radius"),
-        ({"radius": -1}, "radius"),
+        ({"radius": -1, "log": False}, "radius"),
         ({"output_size": 0}, "output_size"),
     ],
 )

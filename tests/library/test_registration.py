@@ -272,6 +272,11 @@ def test_starts_are_shifted_scaled_and_turned(family, count):
         ({"mask": np.ones((3, 72))}, "mask"),
         ({"loss": "l1"}, "loss"),
         ({"levels": 0}, "levels"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 1.5}, "steps"),
+        ({"bounds": [1]}, "bounds"),
+        ({"bounds": {"tx": (0.5, -0.5)}}, "low <= high"),
+        ({"transform": transforms.DenseFlow((10, 10))}, "flow of size"),
         ({"initial_theta": [1, 2, 3]}, "initial_theta"),
         ({"initial_theta": [1, 0, 9, 0, 1, 0], "levels": 1}, "overlap"),
         ({"transform": "dense_flow", "bounds": {"offset": 0.0}}, "bounds"),
@@ -317,6 +322,16 @@ def test_the_command_line_writes_pictures_and_matrix(tmp_path, rng, monkeypatch,
     )
     assert np.abs(aligned - fixed)[10:-10, 10:-10].mean() < 4
     assert "aligned.png" in capsys.readouterr().out
+
+
+def test_the_command_line_works_whatever_keras_s_data_format(tmp_path, rng, monkeypatch):
+    pytest.importorskip("PIL")
+    out = tmp_path / "aligned.png"
+    command = ["registration", *pictures(tmp_path, rng), "--out", str(out), "--quiet"]
+    monkeypatch.setattr(sys, "argv", [*command, "--transform", "translation"])
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    main()
+    assert out.exists()
 
 
 def test_the_command_line_tells_of_a_bad_match(tmp_path, rng, monkeypatch, capsys):

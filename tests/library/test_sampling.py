@@ -12,6 +12,7 @@ from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.ops import sample
 from tests.support.arrays import EQUAL_NEIGHBORS, EXACT, NUMPY_PAD, TOLERANCE
 from tests.support.arrays import sample as quick_sample
+from tests.support.gradients import value_and_gradients
 
 pytestmark = pytest.mark.backend
 
@@ -118,6 +119,28 @@ def test_compiling_changes_nothing(rng, fill_mode, interpolation):
     )
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(30, 34), (9, 8, 11)])
+@pytest.mark.parametrize("fill_value", [0.0, 7.0, (0.5, -1.0)])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_few_places_are_read_as_among_many(rng, interpolation, fill_value, size):
+    images = rng.normal(size=(2, *size, 2)).astype("float32")
+    few = rng.uniform(-4, np.add(size[::-1], 4), (2, *(3,) * len(size), len(size)))
+    few = few.astype("float32")
+    many = np.concatenate([few] * 300, axis=1)
+    weights = rng.normal(size=(*few.shape[:-1], 2)).astype("float32")
+
+    def results(places):
+        def loss(images, places):
+            read = sample(images, places, interpolation, fill_value=fill_value)[:, :3]
+            return ops.sum(read * ops.array(weights))
+
+        value, (to_images, to_places) = value_and_gradients(loss, images, places)
+        return value, to_images, to_places[:, :3]
+
+    for ours, expected in zip(results(few), results(many), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,14 @@ from keras import ops
 from scipy import ndimage
 from scipy.spatial.transform import Rotation as ScipyRotation
 
-from stn_keras import GridGenerator, Sampler, SpatialTransformer, register, transforms
+from stn_keras import (
+    GridGenerator,
+    ParallelSpatialTransformer,
+    Sampler,
+    SpatialTransformer,
+    register,
+    transforms,
+)
 from stn_keras.core.fill_modes import FILL_MODES
 from stn_keras.core.kernels import INTERPOLATIONS
 from stn_keras.ops import (
@@ -275,6 +282,15 @@ def test_half_precision_is_kept(dtype, rng):
     )
 
 
+def test_parallel_windows_of_volumes_lie_side_by_side(rng):
+    volumes = rng.random((2, 4, 6, 8, 1), "float32")
+    layer = ParallelSpatialTransformer(transform="attention", rank=3, count=2, stack=True)
+    windows, theta = layer(volumes, return_theta=True)
+    assert windows.shape == (2, 2, 4, 6, 8, 1)
+    expected = [[1, -0.5, 0, 0], [1, 0.5, 0, 0]]
+    np.testing.assert_allclose(numpy(theta)[0], expected)
+
+
 def test_a_smooth_velocity_does_not_fold(rng):
     noise = ndimage.gaussian_filter(rng.normal(size=(1, 20, 20, 20, 3)), (0, 4, 4, 4, 0))
     flow = numpy(integrate((4 * noise / np.abs(noise).max()).astype("float32")))[0]
@@ -318,6 +334,7 @@ def test_a_moved_volume_is_found(rng):
         (lambda: transforms.get(transforms.Affine(), rank=3), "rank"),
         (lambda: transforms.Rotation(rank=3, spacing=(1, 1)), "spacing"),
         (lambda: transforms.Rotation(rank=3, spacing=(1, 0, 1)), "spacing"),
+        (lambda: transforms.Rotation(spacing=2), "spacing"),
         (lambda: SpatialTransformer(rank=3)(np.ones((1, 4, 4, 1))), "volumes"),
     ],
 )

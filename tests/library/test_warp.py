@@ -114,6 +114,23 @@ def test_symbolic_images_and_thetas_make_a_model(rng, tmp_path):
         np.testing.assert_allclose(numpy(each([images, theta])), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("theta", [[[1, 0, 1, 0, 1, 0]], np.float32([1, 0, 1, 0, 1, 0])])
+@pytest.mark.parametrize("batch", [1, None])
+def test_a_given_theta_warps_symbolic_images(theta, batch, rng):
+    inputs = keras.Input((4, 4, 1), batch_size=batch)
+    warped = warp(inputs, theta)
+    assert warped.shape == (batch, 4, 4, 1)
+    images = rng.random((1, 4, 4, 1), "float32")
+    again = keras.Model(inputs, warped)(images)
+    np.testing.assert_array_equal(numpy(again), numpy(warp(images, theta)))
+
+
+@pytest.mark.parametrize("fill_value", [float("nan"), -float("inf"), (0.0, float("inf"))])
+def test_a_fill_that_is_not_finite_is_refused(fill_value):
+    with pytest.raises(ValueError, match="finite"):
+        warp(np.zeros((1, 4, 4, 2)), Affine().identity, fill_value=fill_value)
+
+
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_a_parallel_transformer_stacks_what_it_else_concatenates(data_format, rng):
     shape = (*SIZE, 2) if data_format == "channels_last" else (2, *SIZE)
