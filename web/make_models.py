@@ -67,7 +67,7 @@ KINDS = (
         experiment="distorted-mnist",
         base=1.0,
         sliders={
-            "turn": (-60, 60, 35),
+            "turn": (-60, 60, 50),
             "size": (50, 130, 60),
             "right": (-25, 25, 18),
             "down": (-25, 25, -15),
