@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import keras
+from keras import ops
 
 from stn_keras import backend
 from stn_keras._arguments import (
@@ -102,6 +103,7 @@ class PolarTransformer(keras.layers.Layer):
         self.regressor.build(features.shape)
 
     def call(self, images: Tensor, training: bool | None = None) -> Tensor:
+        images = ops.cast(images, self.compute_dtype)  # Keras casts no integers
         center = self.predict_center(images, training)
         size = self.reader.size_of(images.shape)
         places = polar_coordinates(

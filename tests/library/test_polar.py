@@ -97,6 +97,14 @@ def test_the_layer_is_saved_and_loaded(data_format, rng, tmp_path):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), expected)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_the_output_has_the_policy_s_precision(dtype):
+    layer = PolarTransformer(output_size=(8, 6), dtype="mixed_float16")
+    symbolic = layer(keras.Input((*SIZE, 1), dtype=dtype))
+    real = layer(np.zeros((1, *SIZE, 1), dtype))
+    assert symbolic.dtype == keras.backend.standardize_dtype(real.dtype) == "float16"
+
+
 def test_a_frozen_layer_stays_frozen(tmp_path):
     layer = PolarTransformer(output_size=(8, 6))
     layer.trainable = False
