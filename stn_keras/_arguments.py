@@ -84,7 +84,7 @@ def check_fill_value(value):
     return tuple(float(number) for number in values) if many else float(value)
 
 
-def is_finite(value):
+def is_finite(value: Any) -> bool:
     """Whether a value is a number, neither infinite nor NaN."""
     return isinstance(value, numbers.Real) and math.isfinite(value)
 

@@ -1,4 +1,4 @@
-"""The models of the page one draws on are those that come along."""
+"""The models of the browser demo are those that come along."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ import experiments.networks.finder  # noqa: F401  registers a layer of one of th
 from experiments.pretrained.cards import cards_of
 from stn_keras.export.source import with_named_outputs
 from tests.support.commands import ROOT
-from web.make_models import KINDS, MOST_BYTES, as_affine
+from web.make_models import KINDS, MOST_BYTES, TOLERANCE, as_affine
 
 FOLDER = ROOT / "web" / "models"
 SHOWN = {kind["name"]: kind for kind in json.loads((FOLDER / "models.json").read_text())["kinds"]}
@@ -36,10 +36,10 @@ def test_the_stored_drawings_say_what_the_trained_models_say(kind):
             keras.models.load_model(cards[name].checked_path()), with_theta=role == "behind"
         )
         said = model.predict(images, verbose=0)
-        np.testing.assert_allclose([d[role] for d in drawings], said["scores"], atol=1e-5)
+        np.testing.assert_allclose([d[role] for d in drawings], said["scores"], atol=TOLERANCE)
         if role == "behind":
             theta = as_affine(said["theta"])
-            np.testing.assert_allclose([d["theta"] for d in drawings], theta, atol=1e-5)
+            np.testing.assert_allclose([d["theta"] for d in drawings], theta, atol=TOLERANCE)
 
 
 @of_every_kind

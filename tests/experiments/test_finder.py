@@ -104,9 +104,9 @@ def test_the_window_learns_to_follow_from_the_loss_alone(rng):
     classifier = keras.Sequential([keras.Input((SIDE, SIDE, 1)), layers.Flatten()])
     model = models.with_spatial_transformer(classifier, layer)
     model.compile(keras.optimizers.Adam(3e-3), loss=lambda _, scores: 0.0 * ops.sum(scores))
-    history = model.fit(images, np.zeros(64), batch_size=16, epochs=15, verbose=0)
-    first, last = (history.history["loss"][epoch] for epoch in (0, -1))
-    assert last < 0.75 * first
+    history = model.fit(images, np.zeros(64), batch_size=16, epochs=40, verbose=0)
+    losses = history.history["loss"]  # of other motions each time
+    assert np.mean(losses[-10:]) < 0.75 * losses[0]
 
 
 def test_a_file_keeps_how_it_follows():

@@ -159,7 +159,7 @@ def test_windows():
 def mean_distance(transform, theta, size=(8, 8)):
     theta = ops.reshape(theta, (-1, transform.num_parameters))
     xy = transform.source_coordinates(theta, output_size=size, input_size=size)
-    return ops.mean(out_of_bounds_distance((xy[..., 0], xy[..., 1]), input_size=size))
+    return ops.mean(out_of_bounds_distance(xy, input_size=size))
 
 
 @pytest.mark.parametrize("parallel", [False, True])

@@ -405,7 +405,7 @@ def test_the_default_localization_outlives_keras_settings(rng, tmp_path, setting
             lambda: SpatialTransformer(fill_mode="zeros"),
             "one of {'constant', ",
         ),
-        (lambda: SpatialTransformer(fill_value="white"), "a number or one per channel"),
+        (lambda: SpatialTransformer(fill_value="white"), "a finite number or one per channel"),
         (lambda: SpatialTransformer(interpolation="cubic"), "'bicubic'"),
         (lambda: SpatialTransformer(data_format="NCHW"), "'channels_first'"),
         (
