@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 EXTRAS ?= tensorflow,experiments,test
 # A process per core; a file's tests stay together, since they share what one of them has trained.
 PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
+# One thread of torch in each: with more it takes twice as long.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 DEMO_RUNS ?= runs
 RUNS ?= runs
 
@@ -40,19 +42,19 @@ demo: install
 	$(BIN)/python evaluate.py distorted-digits --runs-dir $(DEMO_RUNS) --out $(DEMO_RUNS)/distorted-digits/report
 
 test: install
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(PYTEST)
 
 test-all: install
-	$(BIN)/python -m pytest $(PARALLEL) -m "everything or not everything"
+	$(PYTEST) -m "everything or not everything"
 
 test-backends: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt jax torch kornia
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PARALLEL) -m backend
-	KERAS_BACKEND=torch $(BIN)/python -m pytest $(PARALLEL) -m backend
+	KERAS_BACKEND=jax $(PYTEST) -m backend
+	KERAS_BACKEND=torch $(PYTEST) -m backend
 
 test-export: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export,serve]"
-	$(BIN)/python -m pytest $(PARALLEL) tests/library/test_export.py tests/examples tests/docs/test_pages.py
+	$(PYTEST) tests/library/test_export.py tests/examples tests/docs/test_pages.py
 
 web: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS),export]"
