@@ -24,7 +24,7 @@ from experiments.environment import describe, device_slug
 from experiments.reports.markdown import markdown_table
 
 ROOT = Path(__file__).parent.parent
-SEED, FRAMES, SIDE, WINDOW = 42, 10, 64, 32
+SEED, FRAMES, SIDE, WINDOW = 42, 10, 64, 48
 
 
 def parse_arguments():
