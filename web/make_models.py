@@ -179,7 +179,8 @@ def pack(file):
     from onnx import helper, numpy_helper
 
     model = onnx.load(file)
-    for tensor in list(model.graph.initializer):
+    uses = [name for node in model.graph.node for name in node.input]
+    for tensor in sorted(model.graph.initializer, key=lambda tensor: uses.index(tensor.name)):
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < SMALL:
             continue

@@ -165,6 +165,14 @@ def test_where_to_put_a_transformer_is_that_of_the_benchmark():
     assert [header, *rows] == rows_of(table(content["rows"]))
 
 
+def test_what_large_pictures_cost_is_that_of_the_benchmark():
+    from benchmarks.picture_sizes import table
+
+    content = json.loads(committed("results/benchmarks/picture-sizes-cpu2.json"))
+    header, rows = table_of(page("real-pictures.md"), "a training step")
+    assert [header, *rows] == rows_of(table(content["rows"]))
+
+
 @pytest.mark.parametrize("experiment", ["distorted-mnist", "gtsrb", "gtsrb-moved"])
 def test_tables_of_accuracy_are_those_of_the_reports(experiment):
     report = committed(f"results/{experiment}/report.md")
