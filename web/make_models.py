@@ -67,10 +67,10 @@ KINDS = (
         experiment="distorted-mnist",
         base=1.0,
         sliders={
-            "turn": (-60, 60, 50),
+            "turn": (-60, 60, 55),
             "size": (50, 130, 60),
-            "right": (-25, 25, 18),
-            "down": (-25, 25, -15),
+            "right": (-25, 25, -18),
+            "down": (-25, 25, 15),
             "shear": (-40, 40, 0),
         },
         first=3,
@@ -179,8 +179,7 @@ def pack(file):
     from onnx import helper, numpy_helper
 
     model = onnx.load(file)
-    uses = [name for node in model.graph.node for name in node.input]
-    for tensor in sorted(model.graph.initializer, key=lambda tensor: uses.index(tensor.name)):
+    for tensor in list(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < SMALL:
             continue
