@@ -77,12 +77,12 @@ def _listed(shares):
 
 def _compared(test):
     """Whether a model and its plain classifier differ by more than chance, as a sentence."""
-    p, plain = p_value(test["p_value"]), test["plain"]
+    plain, chance = test["plain"], f"(p = {p_value(test['p_value'])})".replace("= <", "<")
     on = "" if test["test_set"] == "test" else f" on the {test['test_set']} images"
     if test["p_value"] > CHANCE:
-        return f"Whether it is better than {plain}{on} or worse may be chance (p = {p})."
+        return f"Whether it is better than {plain}{on} or worse may be chance {chance}."
     better = test["only_model_right"] > test["only_plain_right"]
-    return f"It is {'better' if better else 'worse'} than {plain}{on} (p = {p})."
+    return f"It is {'better' if better else 'worse'} than {plain}{on} {chance}."
 
 
 def windows(summary):

@@ -32,6 +32,7 @@ TEST = {
         ([TEST], dict.fromkeys(FOLLOWED, -0.04), "its transformer adds nothing."),
         ([TEST], FOLLOWED, "42 % of a turn, 5 % of a change of scale and of a shift."),
         ([TEST], FOLLOWED, "It is better than cnn (p = 1e-05)."),
+        ([{**TEST, "p_value": 0.0}], FOLLOWED, "It is better than cnn (p < 1e-300)."),
         ([{**TEST, "only_plain_right": 99}], FOLLOWED, "It is worse than cnn"),
         ([{**TEST, "p_value": 0.3}], FOLLOWED, "may be chance (p = 0.3)"),
         ([{**TEST, "test_set": "moved"}], FOLLOWED, "than cnn on the moved images"),
