@@ -58,7 +58,7 @@ def draw_all(evaluated, results, data, folder):
             )
     if mistakes := _draw_mistakes_of_best(here, results, data, folder):
         captions[mistakes] = (
-            f"The worst mistakes on the {test_images.lower()}: those that the best model here was "
+            f"The worst mistakes on the {test_images.lower()}: those that the best model was "
             "surest of, with its answer, how sure it was, and the true class"
         )
     if film := _draw_film_of_best(names, here, results, data, folder):
@@ -86,13 +86,21 @@ def _first_seeds(results, noted):
     return list(first.values())
 
 
+def _most_accurate(names, results, data):
+    """Of several models the one whose seeds have the best mean."""
+
+    def accuracy(name):
+        return np.mean([r.accuracy[data.shown] for r in results if r.model == name])
+
+    return max(names, key=accuracy)
+
+
 def _draw_mistakes_of_best(here, results, data, folder):
-    """The mistakes of the most accurate model that is here; the picture's name, or None."""
+    """The mistakes of the most accurate model, drawn if it is here; the picture's name, or None."""
     path = folder / "mistakes.png"
-    if here:
-        name = max(here, key=lambda name: here[name][2].accuracy[data.shown])
-        if not draw_mistakes(*here[name][1:], data, path):
-            path.unlink(missing_ok=True)
+    best = _most_accurate(dict.fromkeys(result.model for result in results), results, data)
+    if best in here and not draw_mistakes(*here[best][1:], data, path):
+        path.unlink(missing_ok=True)
     return path.name if path.exists() else None
 
 
@@ -135,14 +143,11 @@ def _draw_film_of_best(names, here, results, data, folder):
     def monitored(name):
         return name in here and any(here[name][0].monitor.glob("epoch-*.png"))
 
-    def accuracy(name):
-        return np.mean([r.accuracy[data.shown] for r in results if r.model == name])
-
     films = {name: folder / f"epochs-{name}.gif" for name in names}
     watched = [name for name, film in films.items() if monitored(name) or film.exists()]
     if not watched:
         return None
-    best = max(watched, key=accuracy)
+    best = _most_accurate(watched, results, data)
     if monitored(best):
         draw_film(here[best][0].monitor, films[best])
     for name in set(watched) - {best}:
